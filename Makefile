@@ -1,0 +1,47 @@
+# make run    set up .venv and run the benchmark     CORES=4  CONFIG=workflow/presets/smoke.yaml
+# make test   set up .venv and run every check
+# make bench  cost of the training loop beside a bare one
+# make format apply the formatters        make lock  renew envs/requirements.lock
+
+PYTHON ?= python3
+CORES ?= 4
+CONFIG ?=
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: run test bench format lock
+
+run: $(READY)
+	@$(BIN)/snakemake --logger rich --cores $$($(BIN)/python -c "import os; print(min($(CORES), os.cpu_count()))") \
+		$(if $(CONFIG),--configfile $(CONFIG))
+	@echo "Done. Figures: results/figures/   Tables: results/tables/   (see README.md, How to read it)"
+
+test: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/snakefmt --check Snakefile workflow/rules
+	@$(BIN)/snakemake --lint
+	@$(BIN)/python -m pytest
+	@echo "All checks passed. What they cover: tests/README.md"
+
+bench: $(READY)
+	@$(BIN)/python -m tests.bench
+
+format: $(READY)
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/snakefmt Snakefile workflow/rules
+
+lock:
+	@rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	@.venv-lock/bin/pip install --quiet -r envs/requirements.in
+	@(echo "# Made by 'make lock' from requirements.in. Exact versions for Python 3.11 and newer."; \
+		.venv-lock/bin/pip freeze | sed 's/+cpu//') > envs/requirements.lock
+	@rm -rf .venv-lock
+
+$(READY): envs/requirements.lock
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'
+	@echo "Setting up .venv (once, a few minutes) ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r envs/requirements.lock
+	@touch $@

@@ -1,0 +1,23 @@
+"""One recall cell: its shard, or an error that says what to mend."""
+
+from workflow.seqbench import log, shards
+from workflow.seqbench.recall.train import train_cell
+from workflow.seqbench.recall.shard import schema
+
+
+def main(path, experiment, cell, model, settings):
+    """Run the cell and write its shard to `path`."""
+    row = train_cell(experiment, cell, model, settings)
+    shards.write(row, schema(experiment), path, {"model": model, "settings": settings})
+
+
+if __name__ == "__main__":
+    log.redirect(snakemake.log[0])
+    wildcards = snakemake.wildcards
+    cell = {
+        "model": wildcards.model,
+        "seq_len": int(wildcards.seq_len),
+        "seed": int(wildcards.seed),
+    }
+    params = snakemake.params
+    main(snakemake.output[0], "recall", cell, params.model, params.settings)

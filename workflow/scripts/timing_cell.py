@@ -1,0 +1,23 @@
+"""One timing cell: its shard, or an error that says what to mend."""
+
+from workflow.seqbench import log, shards
+from workflow.seqbench.timing.measure import measure_cell
+from workflow.seqbench.timing.shard import schema
+
+
+def main(path, experiment, cell, model, settings):
+    """Run the cell and write its shard to `path`."""
+    row = measure_cell(experiment, cell, model, settings)
+    shards.write(row, schema(experiment), path, {"model": model, "settings": settings})
+
+
+if __name__ == "__main__":
+    log.redirect(snakemake.log[0])
+    wildcards = snakemake.wildcards
+    cell = {
+        "model": wildcards.model,
+        "seq_len": int(wildcards.seq_len),
+        "seed": int(wildcards.seed),
+    }
+    params = snakemake.params
+    main(snakemake.output[0], "timing", cell, params.model, params.settings)

@@ -1,0 +1,1 @@
+"""The benchmark's library: models, measuring, training, judging. It knows nothing of Snakemake."""

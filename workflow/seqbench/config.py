@@ -1,0 +1,235 @@
+"""The config: checked before anything runs, then asked by the rules what each cell needs."""
+
+import difflib
+import itertools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from jsonschema import Draft202012Validator
+
+from workflow.seqbench import models, tasks
+from workflow.seqbench.log import UserError
+from workflow.seqbench.sources import ROOT, sources
+
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+EXPERIMENTS = ("timing", "recall")
+# Keys of a model's recall section that say how it is trained, not what it is.
+TRAINING = ("lr", "steps")
+
+
+class ConfigError(UserError):
+    """The config asks for something that cannot be; one sentence a problem."""
+
+
+def check(config, local=True):
+    """Raise ConfigError with one sentence for each thing that is wrong; return the config.
+
+    local: the jobs run on this machine, so its cores and GPU must do.
+    """
+    schema = yaml.safe_load(SCHEMA.read_text())
+    found = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(e.path))
+    problems = [sentence for error in found for sentence in sentences(error)]
+    if not problems:
+        problems = [*model_problems(config), *(machine_problems(config) if local else [])]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return config
+
+
+def sentences(error):
+    """What a schema violation means, in words: the key, the value, what is allowed."""
+    key = ".".join(map(str, error.absolute_path)) or "the config"
+    value, wanted = error.instance, error.validator_value
+    said = f"{key} is {value!r}; "
+    match error.validator:
+        case "additionalProperties":
+            allowed = list(error.schema.get("properties", {}))
+            for name in value:
+                if name not in allowed:
+                    path = f"{key}.{name}" if error.absolute_path else str(name)
+                    yield f"unknown key {path}{nearest(name, allowed)}"
+        case "type":
+            hint = " (YAML reads 1e-3 as text; write 0.001)" if numeric_text(value, wanted) else ""
+            yield f"{said}it must be {article(wanted)}{hint}"
+        case "required":
+            for name in wanted:
+                if name not in value:
+                    yield f"{key} lacks the key {name}"
+        case "minItems":
+            yield f"{key} is an empty list; it needs at least {wanted} entry"
+        case "uniqueItems":
+            twice = sorted({str(v) for v in value if value.count(v) > 1})
+            yield f"{key} names {', '.join(twice)} twice; each may stand there once"
+        case "minimum":
+            yield f"{said}it must be at least {wanted}"
+        case "exclusiveMinimum":
+            yield f"{said}it must be greater than {wanted}"
+        case "maximum":
+            yield f"{said}it must be at most {wanted}"
+        case "exclusiveMaximum":
+            yield f"{said}it must be less than {wanted}"
+        case "enum":
+            yield f"{said}allowed: {', '.join(map(str, wanted))}{nearest(value, wanted, list_all=False)}"
+        case _:
+            yield f"{said}{error.schema.get('description', error.message)}"
+
+
+def model_problems(config):
+    """Models that are missing, cannot be built, or do not fit the experiments that name them."""
+    for experiment in EXPERIMENTS:
+        for name in config[experiment]["models"]:
+            if name not in config["models"]:
+                yield (
+                    f"{experiment}.models names {name}, which models: does not define"
+                    f"{nearest(name, config['models'])}"
+                )
+    for name, entry in config["models"].items():
+        architecture = entry["architecture"]
+        try:
+            options = models.options(architecture)
+        except LookupError as error:
+            yield (
+                f"models.{name}.architecture is {architecture!r}: {error}; it must be package.module:Class"
+                f" or one of {', '.join(models.architectures())}"
+            )
+            continue
+        for experiment in EXPERIMENTS:
+            if name in config[experiment]["models"]:
+                yield from option_problems(name, experiment, config, options)
+
+
+def option_problems(name, experiment, config, options):
+    """Options of one model in one experiment that its architecture does not take."""
+    chosen = model_entry(config, experiment, name)
+    for key in chosen:
+        if options is not None and key not in (*options, "architecture", "readout"):
+            yield (
+                f"models.{name}: unknown option {key} for the architecture {chosen['architecture']}"
+                f"{nearest(key, [*options, 'readout'])}"
+            )
+    if options is not None:
+        for key, has_default in options.items():
+            if not has_default and key not in chosen:
+                yield f"models.{name} lacks {key}, which the architecture {chosen['architecture']} needs"
+    d_model, heads = config[experiment]["d_model"], chosen.get("heads", 1)
+    if d_model % heads:
+        yield (
+            f"models.{name}.heads is {heads}; it must divide {experiment}.d_model, which is {d_model}"
+        )
+    if experiment == "recall" and config["recall"]["task"] not in tasks.tasks():
+        yield f"recall.task is {config['recall']['task']!r}; allowed: {', '.join(tasks.tasks())}"
+
+
+def machine_problems(config):
+    """Threads or a device that this machine does not have."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    for experiment in EXPERIMENTS:
+        threads = config[experiment]["threads"]
+        if threads > cores:
+            yield f"{experiment}.threads is {threads}; this machine has {cores} cores"
+        if config[experiment]["device"] == "cuda":
+            import torch  # two seconds, so only where it is needed
+
+            if not torch.cuda.is_available():
+                yield f"{experiment}.device is 'cuda'; torch finds no CUDA device on this machine (allowed: cpu)"
+
+
+def model_entry(config, experiment, name):
+    """Architecture and options of a model in an experiment, the experiment's own section merged in."""
+    entry = config["models"][name]
+    merged = {key: value for key, value in entry.items() if key not in EXPERIMENTS}
+    merged |= {k: v for k, v in entry.get(experiment, {}).items() if k not in TRAINING}
+    return merged
+
+
+@dataclass
+class Experiment:
+    """One experiment of the config: its cells, and what each cell's rule must know."""
+
+    name: str
+    config: dict
+    script: str
+
+    @property
+    def section(self):
+        """The experiment's part of the config."""
+        return self.config[self.name]
+
+    @property
+    def cells(self):
+        """All (model, seq_len, seed), seeds outermost: every model once before the next seed."""
+        part = self.section
+        return [
+            (model, seq_len, seed)
+            for seed, seq_len, model in itertools.product(
+                part["seeds"], part["seq_lens"], part["models"]
+            )
+        ]
+
+    @property
+    def shards(self):
+        """Path of each cell's shard, in the order of `cells`."""
+        return [
+            f"<results>/{self.name}/model~{model}/seq_len~{seq_len}/seed~{seed}.parquet"
+            for model, seq_len, seed in self.cells
+        ]
+
+    def model(self, wildcards):
+        """Architecture and options of the cell's model."""
+        return model_entry(self.config, self.name, wildcards.model)
+
+    def settings(self, wildcards):
+        """The experiment's settings for the cell, without the lists that span the grid."""
+        grid = ("models", "seq_lens", "seeds")
+        settings = {key: value for key, value in self.section.items() if key not in grid}
+        own = self.config["models"][wildcards.model].get(self.name, {})
+        settings |= {key: own[key] for key in TRAINING if key in own}
+        return settings | {"base_seed": self.config["base_seed"]}
+
+    def code(self, wildcards):
+        """Files that the cell's numbers depend on: the script, what it imports, the model, the task."""
+        architecture = self.config["models"][wildcards.model]["architecture"]
+        parts = [f"workflow.scripts.{self.script}", models.locate(architecture)[0]]
+        if "task" in self.section:
+            parts.append(f"workflow.seqbench.tasks.{self.section['task']}")
+        else:
+            parts.append(f"workflow.seqbench.{self.name}.workload")
+        return sorted({path for part in parts for path in sources(part)})
+
+    def priority(self, wildcards):
+        """Timing before training, and the first seed of every model before any second one."""
+        rank = self.section["seeds"].index(int(wildcards.seed))
+        return (0 if "task" in self.section else 1_000_000) - rank
+
+
+def nearest(name, allowed, list_all=True):
+    """"; did you mean X?" where something is close, else what is allowed."""
+    allowed = [str(item) for item in allowed]
+    close = difflib.get_close_matches(str(name), allowed, n=1)
+    if close:
+        return f"; did you mean {close[0]}?"
+    return f"; allowed: {', '.join(allowed)}" if list_all else ""
+
+
+def article(kind):
+    """A JSON type in words."""
+    kinds = kind if isinstance(kind, list) else [kind]
+    words = {
+        "integer": "a whole number",
+        "number": "a number",
+        "string": "text",
+        "boolean": "true or false",
+        "array": "a list",
+        "object": "a mapping of keys to values",
+    }
+    return " or ".join(words[k] for k in kinds)
+
+
+def numeric_text(value, wanted):
+    """Whether a text that should be a number looks like one."""
+    try:
+        return isinstance(value, str) and wanted in ("number", "integer") and float(value) is not None
+    except ValueError:
+        return False

@@ -1,0 +1,210 @@
+"""The machine under a measurement: what it is, its threads, its load, and a kernel to calibrate by."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import torch
+
+BUSY_CORES = 0.3  # more than this kept busy by others is worth a flag
+
+
+def set_up(device, threads):
+    """Put torch in a known state: this many intra-op threads, one inter-op thread. Asserted.
+
+    Raises RuntimeError where the device is cuda and there is none.
+    """
+    torch.set_num_threads(threads)
+    if torch.get_num_interop_threads() != 1:
+        torch.set_num_interop_threads(1)
+    assert torch.get_num_threads() == threads
+    assert torch.get_num_interop_threads() == 1
+    if device == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError("the config asks for device: cuda, and torch finds no CUDA device here")
+
+
+def synchronizer(device):
+    """A function that waits until the device has finished its work."""
+    return torch.cuda.synchronize if device == "cuda" else lambda: None
+
+
+def describe(device, parameters):
+    """Environment columns of a shard; `parameters` are the cell's, for the config digest."""
+    cpu = cpu_model()
+    changes = git("status", "--porcelain")
+    return {
+        "device": device,
+        "device_name": torch.cuda.get_device_name() if device == "cuda" else cpu,
+        "cpu_model": cpu,
+        "cpu_cores": cores(),
+        "threads": torch.get_num_threads(),
+        "interop_threads": torch.get_num_interop_threads(),
+        "governor": read_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "git_commit": git("rev-parse", "HEAD"),
+        "git_dirty": None if changes is None else changes != "",
+        "config_digest": digest(parameters),
+        "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+@contextmanager
+def watch_load():
+    """Columns on what else the machine did meanwhile, filled in at the end of the `with` block."""
+    columns = {"load_start": os.getloadavg()[0]}
+    own, busy, start = psutil.Process().cpu_times(), busy_seconds(), time.perf_counter()
+    yield columns
+    elapsed = time.perf_counter() - start
+    now = psutil.Process().cpu_times()
+    own_seconds = now.user + now.system - own.user - own.system
+    columns["busy_cores"] = max(0.0, (busy_seconds() - busy - own_seconds) / max(elapsed, 1e-9))
+    columns["load_end"] = os.getloadavg()[0]
+
+
+def calibration_kernel(device):
+    """A fixed piece of work, a matrix product and an elementwise pass: seconds it takes now.
+
+    Times divided by it compare across machines better than seconds do, and its drift within a
+    cell shows a machine that changed its speed.
+    """
+    generator = torch.Generator().manual_seed(0)
+    a = torch.randn(384, 384, generator=generator).to(device)
+    b = torch.randn(1 << 20, generator=generator).to(device)
+    synchronize = synchronizer(device)
+
+    def run():
+        synchronize()
+        start = time.perf_counter()
+        torch.mm(a, a)
+        torch.tanh(b)
+        synchronize()
+        return time.perf_counter() - start
+
+    def median_of_five():
+        return sorted(run() for _ in range(5))[2]
+
+    median_of_five()  # the first calls are cold
+    return median_of_five
+
+
+def peak_memory(call, device):
+    """Bytes that one call needs on top of what is there before it, and the peak in all.
+
+    CPU: resident set size, from Linux's high-water mark, which is reset first; NaN elsewhere.
+    CUDA: torch's allocator.
+    """
+    if device == "cuda":
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        call()
+        torch.cuda.synchronize()
+        peak = torch.cuda.max_memory_allocated()
+        return peak - before, peak
+    return_free_memory()
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # reset the high-water mark
+    except OSError:
+        call()
+        return None, None
+    before = status_bytes("VmRSS")
+    call()
+    peak = status_bytes("VmHWM")
+    return max(0, peak - before), peak
+
+
+def return_free_memory():
+    """Have glibc give freed memory back, so that a later peak is not served from leftovers."""
+    import ctypes
+
+    try:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    except OSError:  # not glibc
+        pass
+
+
+def limit_memory(megabytes):
+    """Refuse allocations beyond `megabytes`, or beyond what the machine has free where it is 0.
+
+    A cell that does not fit then fails with an error that becomes a row, instead of being killed
+    together with its neighbours. Linux only; elsewhere it does nothing.
+    """
+    if platform.system() != "Linux":
+        return
+    import resource
+
+    free = psutil.virtual_memory().available
+    limit = min(megabytes * 1_000_000, free) if megabytes else free
+    used = status_bytes("VmData")
+    resource.setrlimit(resource.RLIMIT_DATA, (used + limit, resource.RLIM_INFINITY))
+
+
+def is_out_of_memory(error):
+    """Whether an exception says that memory ran out, on the CPU or the GPU."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error)
+    return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "bad_alloc" in text)
+
+
+def cores():
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def cpu_model():
+    """Name of the CPU, with family and model where the name says little."""
+    fields = {}
+    for line in (read_text("/proc/cpuinfo") or "").split("\n\n")[0].splitlines():
+        key, _, value = line.partition(":")
+        fields[key.strip()] = value.strip()
+    if "model name" not in fields:
+        return platform.processor() or platform.machine()
+    return f"{fields['model name']} (family {fields.get('cpu family')}, model {fields.get('model')})"
+
+
+def digest(parameters):
+    """First 12 hexadecimal digits of the sha256 of the parameters."""
+    return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def busy_seconds():
+    """CPU seconds that the whole machine has been busy since it started."""
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)
+
+
+def status_bytes(key):
+    """A value of /proc/self/status in bytes."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(key + ":"):
+            return int(line.split()[1]) * 1024
+    raise KeyError(key)
+
+
+def read_text(path):
+    """Text of a file, or None where it cannot be read."""
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return None
+
+
+def git(*arguments):
+    """Output of a git command in the repository, or None where git or the repository is absent."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

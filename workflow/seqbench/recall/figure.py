@@ -1,0 +1,63 @@
+"""Figure `memory`: training loss against steps, one panel a sequence length."""
+
+import matplotlib.pyplot as plt
+
+from workflow.seqbench.style import conditions, label_ends, looks, save
+
+SMOOTHING = 10  # steps of the running mean that a line shows; single steps are too noisy to read
+
+
+def draw(summary, cells, curves, style, *paths):
+    """Draw the curves (one row a model, seq_len, seed, step) with the floors of the table `recall`."""
+    lengths = sorted(summary["seq_len"].unique())
+    with plt.style.context(style):
+        figure, axes = plt.subplots(
+            1, len(lengths), figsize=(2.2 + 3.4 * len(lengths), 4.2), sharex=True, sharey=True, squeeze=False
+        )
+        look = looks(cells)
+        longest = curves["step"].max()
+        for axis, seq_len in zip(axes[0], lengths, strict=True):
+            rows = summary[summary["seq_len"] == seq_len]
+            draw_floors(axis, rows.iloc[0], longest, named=seq_len == lengths[0])
+            ends = draw_curves(axis, curves[curves["seq_len"] == seq_len], look)
+            solved = dict(zip(rows["model"], zip(rows["solved"], rows["n"], strict=True), strict=True))
+            label_ends(
+                axis,
+                [
+                    (f"{model.replace('_', ' ')}\n{solved[model][0]} of {solved[model][1]} solved", x, y, c)
+                    for model, x, y, c in ends
+                ],
+                size=8,
+            )
+            axis.set_title(f"{seq_len} tokens")
+            axis.set_xlabel("training steps")
+            axis.set_xlim(0, longest * 1.5)
+        axes[0][0].set_ylabel("training loss (nats), lower is better")
+        axes[0][0].set_ylim(bottom=-0.1)
+        conditions(figure, cells, "seeds; thick: median over seeds, thin: each seed, both as running means")
+        save(figure, *paths)
+
+
+def draw_floors(axis, row, longest, named):
+    """What can be reached without any memory of the order: chance and a bag of tokens."""
+    for loss, name, va in (
+        (row["chance_loss_nats"], "chance", "bottom"),
+        (row["bag_of_tokens_loss_nats"], "counts tokens, no order", "top"),
+    ):
+        axis.axhline(loss, color="0.4", lw=0.9, ls=(0, (4, 2)), zorder=1)
+        if named:
+            axis.annotate(name, (longest * 1.48, loss), color="0.3", fontsize=7.5, va=va, ha="right")
+
+
+def draw_curves(axis, curves, look):
+    """Median and seeds of each model; returns (model, x, y, color) of each median's end."""
+    ends = []
+    for model, rows in curves.groupby("model", sort=False):
+        wide = rows.pivot(index="step", columns="seed", values="train_loss")
+        smooth = wide.rolling(SMOOTHING, min_periods=1).mean()
+        style = {"color": look[model]["color"], "linestyle": look[model]["linestyle"]}
+        axis.plot(smooth.index, smooth, lw=0.6, alpha=0.45, color=style["color"])
+        median = smooth.median(axis=1)
+        axis.plot(median.index, median, lw=2, **style)
+        ends.append((model, median.index[-1], median.iloc[-1], style["color"]))
+    return ends

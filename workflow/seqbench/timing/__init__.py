@@ -1,0 +1,1 @@
+"""Experiment 1, speed: the forward pass of one model at one sequence length."""
