@@ -1,5 +1,7 @@
 """LSTM or Transformer? From config.yaml to shards, tables, figures and verdicts."""
 
+from pathlib import Path
+
 from snakemake.utils import min_version, validate
 
 from workflow.seqbench.config import Experiment, check
@@ -19,6 +21,8 @@ wildcard_constraints:
     model="|".join(config["models"]),
     seq_len=r"\d+",
     seed=r"\d+",
+    # A figure belongs to this run or to a published one.
+    run=f"{config['pathvars']['results']}|results/reference/[^/]+",
 
 
 include: "workflow/rules/timing.smk"
@@ -30,3 +34,6 @@ rule all:
     input:
         rules.timing.input,
         rules.recall.input,
+
+
+include: "workflow/rules/publish.smk"

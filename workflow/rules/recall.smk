@@ -3,7 +3,7 @@
 in:  config["recall"] and the models that it names
 out: <results>/recall/model~M/seq_len~N/seed~S.parquet   one shard a cell
      <results>/tables/recall.{csv,parquet,md}            one row per (model, seq_len)
-     <results>/figures/memory.{png,svg}                    README figure 2
+     <results>/figures/memory.{png,svg}                  README figure 2
 """
 
 recall_cells = Experiment("recall", config, "recall_cell")
@@ -11,8 +11,10 @@ recall_cells = Experiment("recall", config, "recall_cell")
 
 rule recall:
     input:
-        "<results>/tables/recall.csv",
-        "<results>/figures/memory.png",
+        multiext("<results>/tables/recall", ".csv", ".parquet", ".md"),
+        "<results>/tables/recall_cells.parquet",
+        "<results>/tables/recall_curves.parquet",
+        multiext("<results>/figures/memory", ".png", ".svg"),
 
 
 rule recall_cell:
@@ -21,15 +23,15 @@ rule recall_cell:
         code=recall_cells.code,
     output:
         "<results>/recall/model~{model}/seq_len~{seq_len}/seed~{seed}.parquet",
-    params:
-        model=recall_cells.model,
-        settings=recall_cells.settings,
     log:
         "<results>/logs/recall/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
     priority: recall_cells.priority
-    threads: config["recall"]["threads"]
     conda:
         "../../envs/torch.yaml"
+    threads: config["recall"]["threads"]
+    params:
+        model=recall_cells.model,
+        settings=recall_cells.settings,
     script:
         "../scripts/recall_cell.py"
 
@@ -45,12 +47,12 @@ rule recall_table:
         md="<results>/tables/recall.md",
         cells="<results>/tables/recall_cells.parquet",
         curves="<results>/tables/recall_curves.parquet",
-    params:
-        cells=recall_cells.cells,
     log:
         "<results>/logs/recall_table.log",
     conda:
         "../../envs/report.yaml"
+    params:
+        cells=recall_cells.cells,
     script:
         "../scripts/recall_table.py"
 
@@ -58,18 +60,16 @@ rule recall_table:
 rule memory_figure:
     """Draw loss against training steps: the second README figure."""
     input:
-        table="<results>/tables/recall.parquet",
-        cells="<results>/tables/recall_cells.parquet",
-        curves="<results>/tables/recall_curves.parquet",
+        table="{run}/tables/recall.parquet",
+        cells="{run}/tables/recall_cells.parquet",
+        curves="{run}/tables/recall_curves.parquet",
         style="workflow/figures.mplstyle",
         code=sources("workflow.scripts.memory_figure"),
     output:
-        png=report(
-            "<results>/figures/memory.png", caption="../report/memory.rst", category="Memory"
-        ),
-        svg="<results>/figures/memory.svg",
+        png=report("{run}/figures/memory.png", caption="../report/memory.rst", category="Memory"),
+        svg="{run}/figures/memory.svg",
     log:
-        "<results>/logs/memory_figure.log",
+        "<results>/logs/figures/{run}/memory.log",
     conda:
         "../../envs/report.yaml"
     script:

@@ -11,8 +11,9 @@ timing_cells = Experiment("timing", config, "timing_cell")
 
 rule timing:
     input:
-        "<results>/tables/timing.csv",
-        "<results>/figures/time.png",
+        multiext("<results>/tables/timing", ".csv", ".parquet", ".md"),
+        "<results>/tables/timing_cells.parquet",
+        multiext("<results>/figures/time", ".png", ".svg"),
 
 
 rule timing_cell:
@@ -21,15 +22,15 @@ rule timing_cell:
         code=timing_cells.code,
     output:
         "<results>/timing/model~{model}/seq_len~{seq_len}/seed~{seed}.parquet",
-    params:
-        model=timing_cells.model,
-        settings=timing_cells.settings,
     log:
         "<results>/logs/timing/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
     priority: timing_cells.priority
-    threads: workflow.cores
     conda:
         "../../envs/torch.yaml"
+    threads: workflow.cores
+    params:
+        model=timing_cells.model,
+        settings=timing_cells.settings,
     script:
         "../scripts/timing_cell.py"
 
@@ -44,12 +45,12 @@ rule timing_table:
         parquet="<results>/tables/timing.parquet",
         md="<results>/tables/timing.md",
         cells="<results>/tables/timing_cells.parquet",
-    params:
-        cells=timing_cells.cells,
     log:
         "<results>/logs/timing_table.log",
     conda:
         "../../envs/report.yaml"
+    params:
+        cells=timing_cells.cells,
     script:
         "../scripts/timing_table.py"
 
@@ -57,17 +58,15 @@ rule timing_table:
 rule time_figure:
     """Draw time against sequence length: the first README figure."""
     input:
-        table="<results>/tables/timing.parquet",
-        cells="<results>/tables/timing_cells.parquet",
+        table="{run}/tables/timing.parquet",
+        cells="{run}/tables/timing_cells.parquet",
         style="workflow/figures.mplstyle",
         code=sources("workflow.scripts.time_figure"),
     output:
-        png=report(
-            "<results>/figures/time.png", caption="../report/time.rst", category="Speed"
-        ),
-        svg="<results>/figures/time.svg",
+        png=report("{run}/figures/time.png", caption="../report/time.rst", category="Speed"),
+        svg="{run}/figures/time.svg",
     log:
-        "<results>/logs/time_figure.log",
+        "<results>/logs/figures/{run}/time.log",
     conda:
         "../../envs/report.yaml"
     script:

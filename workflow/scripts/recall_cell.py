@@ -1,8 +1,8 @@
 """One recall cell: its shard, or an error that says what to mend."""
 
 from workflow.seqbench import log, shards
-from workflow.seqbench.recall.train import train_cell
 from workflow.seqbench.recall.shard import schema
+from workflow.seqbench.recall.train import train_cell
 
 
 def main(path, experiment, cell, model, settings):
@@ -13,11 +13,5 @@ def main(path, experiment, cell, model, settings):
 
 if __name__ == "__main__":
     log.redirect(snakemake.log[0])
-    wildcards = snakemake.wildcards
-    cell = {
-        "model": wildcards.model,
-        "seq_len": int(wildcards.seq_len),
-        "seed": int(wildcards.seed),
-    }
-    params = snakemake.params
+    cell, params = shards.cell_of(snakemake.wildcards), snakemake.params
     main(snakemake.output[0], "recall", cell, params.model, params.settings)

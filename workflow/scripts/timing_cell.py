@@ -13,11 +13,5 @@ def main(path, experiment, cell, model, settings):
 
 if __name__ == "__main__":
     log.redirect(snakemake.log[0])
-    wildcards = snakemake.wildcards
-    cell = {
-        "model": wildcards.model,
-        "seq_len": int(wildcards.seq_len),
-        "seed": int(wildcards.seed),
-    }
-    params = snakemake.params
+    cell, params = shards.cell_of(snakemake.wildcards), snakemake.params
     main(snakemake.output[0], "timing", cell, params.model, params.settings)

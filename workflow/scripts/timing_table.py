@@ -17,4 +17,12 @@ def main(paths, experiment, cells, csv, parquet, md, cells_path):
 if __name__ == "__main__":
     log.redirect(snakemake.log[0])
     out = snakemake.output
-    main(snakemake.input.shards, "timing", snakemake.params.cells, out.csv, out.parquet, out.md, out.cells)
+    main(
+        snakemake.input.shards,
+        "timing",
+        snakemake.params.cells,
+        out.csv,
+        out.parquet,
+        out.md,
+        out.cells,
+    )

@@ -4,7 +4,6 @@ import difflib
 import itertools
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import yaml
 from jsonschema import Draft202012Validator
@@ -205,7 +204,7 @@ class Experiment:
 
 
 def nearest(name, allowed, list_all=True):
-    """"; did you mean X?" where something is close, else what is allowed."""
+    """ "; did you mean X?" where something is close, else what is allowed."""
     allowed = [str(item) for item in allowed]
     close = difflib.get_close_matches(str(name), allowed, n=1)
     if close:
@@ -230,6 +229,8 @@ def article(kind):
 def numeric_text(value, wanted):
     """Whether a text that should be a number looks like one."""
     try:
-        return isinstance(value, str) and wanted in ("number", "integer") and float(value) is not None
+        return (
+            isinstance(value, str) and wanted in ("number", "integer") and float(value) is not None
+        )
     except ValueError:
         return False

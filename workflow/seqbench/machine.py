@@ -1,12 +1,13 @@
 """The machine under a measurement: what it is, its threads, its load, and a kernel to calibrate by."""
 
+import ctypes
 import hashlib
 import json
 import os
 import platform
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -124,12 +125,8 @@ def peak_memory(call, device):
 
 def return_free_memory():
     """Have glibc give freed memory back, so that a later peak is not served from leftovers."""
-    import ctypes
-
-    try:
+    with suppress(OSError):  # another C library
         ctypes.CDLL("libc.so.6").malloc_trim(0)
-    except OSError:  # not glibc
-        pass
 
 
 def limit_memory(megabytes):
@@ -153,7 +150,9 @@ def is_out_of_memory(error):
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     text = str(error)
-    return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "bad_alloc" in text)
+    return isinstance(error, RuntimeError) and (
+        "can't allocate memory" in text or "bad_alloc" in text
+    )
 
 
 def cores():
@@ -169,7 +168,9 @@ def cpu_model():
         fields[key.strip()] = value.strip()
     if "model name" not in fields:
         return platform.processor() or platform.machine()
-    return f"{fields['model name']} (family {fields.get('cpu family')}, model {fields.get('model')})"
+    return (
+        f"{fields['model name']} (family {fields.get('cpu family')}, model {fields.get('model')})"
+    )
 
 
 def digest(parameters):
@@ -203,7 +204,11 @@ def git(*arguments):
     """Output of a git command in the repository, or None where git or the repository is absent."""
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+            ["git", *arguments],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
         )
     except (OSError, subprocess.CalledProcessError):
         return None

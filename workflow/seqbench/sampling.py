@@ -10,8 +10,6 @@ import time
 
 import numpy as np
 
-from workflow.seqbench.intervals import median_interval
-
 STEADY = 0.05  # first and second half of the samples agree within this, or the cell is flagged
 DRIFT = 0.05  # the calibration kernel stays within this, or the cell is flagged
 RECALIBRATE_S = 0.5  # seconds of sampling between two calibrations
@@ -66,8 +64,7 @@ def sample(call, settings, calibrate, synchronize=lambda: None):
                 timed(1)  # the kernel has pushed the model out of the caches
                 calibrated = time.perf_counter()
             if len(samples) >= settings["min_samples"]:
-                median, low, high, _ = median_interval(samples)
-                half_width = (high - low) / 2 / median
+                half_width = relative_half_width(samples)
                 if half_width <= settings["target_half_width"]:
                     stop = "interval narrow enough"
             if not stop and len(samples) >= settings["max_samples"]:
@@ -103,6 +100,19 @@ def sample(call, settings, calibrate, synchronize=lambda: None):
         "calibration_drift": drift,
         "flags": flags,
     }
+
+
+def relative_half_width(samples):
+    """Half-width over median of the median's 95 % interval from order statistics.
+
+    With the normal approximation of the ranks (Conover 1999, section 3.2): it decides when to
+    stop, and is no interval of the cell, which is taken over processes.
+    """
+    ordered, n = np.sort(samples), len(samples)
+    spread = 0.98 * math.sqrt(n)
+    low = max(0, math.floor((n - 1) / 2 - spread))
+    high = min(n - 1, math.ceil((n - 1) / 2 + spread))
+    return float((ordered[high] - ordered[low]) / 2 / np.median(ordered))
 
 
 def cold(call, calibrate, synchronize=lambda: None):

@@ -21,6 +21,15 @@ def column(name, kind, unit_or_meaning, nullable=False):
     return pa.field(name, kind, nullable, {"description": unit_or_meaning})
 
 
+def cell_of(wildcards):
+    """The cell that a job's wildcards name, as a dict of the keys in CELL."""
+    return {
+        "model": wildcards.model,
+        "seq_len": int(wildcards.seq_len),
+        "seed": int(wildcards.seed),
+    }
+
+
 def cell_schema(experiment, fields):
     """Schema of an experiment's shards: the cell's keys, status and machine, then its own fields."""
     lists = pa.list_(pa.string())
@@ -85,7 +94,9 @@ def read(path, schema):
     try:
         table = pq.read_table(path, partitioning=None)
     except (pa.ArrowException, OSError) as error:
-        raise ShardError(f"{path} is damaged: {error}. Delete it; the next run makes it again") from error
+        raise ShardError(
+            f"{path} is damaged: {error}. Delete it; the next run makes it again"
+        ) from error
     if not table.schema.equals(schema):
         found = set(table.schema.names) ^ set(schema.names)
         detail = f" (columns that differ: {', '.join(sorted(found))})" if found else ""
@@ -111,9 +122,13 @@ def collect(paths, schema, cells):
         tables.append(table)
     expected = [tuple(cell) for cell in cells]
     if missing := [cell for cell in expected if cell not in seen]:
-        raise ShardError(f"no shard holds {name(missing[0])} ({len(missing)} of {len(expected)} missing)")
+        raise ShardError(
+            f"no shard holds {name(missing[0])} ({len(missing)} of {len(expected)} missing)"
+        )
     if extra := [cell for cell in seen if cell not in set(expected)]:
-        raise ShardError(f"{seen[extra[0]]} holds {name(extra[0])}, which the config does not ask for")
+        raise ShardError(
+            f"{seen[extra[0]]} holds {name(extra[0])}, which the config does not ask for"
+        )
     frame = pa.concat_tables(tables).to_pandas().set_index(list(CELL), drop=False)
     return frame.loc[expected].reset_index(drop=True)
 

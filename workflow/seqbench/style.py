@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import matplotlib
+import matplotlib.ticker
 import numpy as np
 
 matplotlib.use("Agg")
@@ -43,17 +44,29 @@ def label_ends(axis, ends, size=9):
     figure = axis.figure
     figure.canvas.draw()
     height = size * 1.25 * figure.dpi / 72
-    placed = []
+    free = -np.inf  # the pixel from which on there is no label yet
     for text, x, y, color in sorted(ends, key=lambda end: end[2]):
+        half = height * (1 + text.count("\n")) / 2
         pixel_x, pixel_y = axis.transData.transform((x, y))
-        if placed:
-            pixel_y = max(pixel_y, placed[-1] + height)
-        placed.append(pixel_y)
+        pixel_y = max(pixel_y, free + half)
+        free = pixel_y + half
         at = axis.transData.inverted().transform((pixel_x, pixel_y))
         axis.annotate(
-            text, (x, at[1]), xytext=(6, 0), textcoords="offset points",
-            color=color, fontsize=size, va="center", annotation_clip=False,
+            text,
+            (x, at[1]),
+            xytext=(6, 0),
+            textcoords="offset points",
+            color=color,
+            fontsize=size,
+            va="center",
+            annotation_clip=False,
         )
+
+
+def plain_ticks(axis, values):
+    """Ticks of a log x axis at the measured values, written as plain numbers."""
+    axis.set_xticks(sorted(values), [f"{value:,}" for value in sorted(values)])
+    axis.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
 
 
 def conditions(figure, cells, what):
@@ -75,8 +88,3 @@ def save(figure, *paths):
         metadata = {"Date": None} if Path(path).suffix == ".svg" else {"Software": None}
         figure.savefig(path, metadata=metadata)
     plt.close(figure)
-
-
-def jitter(n, width=0.04):
-    """Small factors around 1, to set the points of one cell apart on a log axis."""
-    return np.exp(np.linspace(-width, width, n)) if n > 1 else np.ones(n)

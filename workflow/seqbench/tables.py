@@ -21,8 +21,10 @@ def interval_columns(values, name, unit):
     """Median and bounds as columns `name_median_unit`, `name_low_unit`, `name_high_unit`."""
     median, low, high, _ = median_interval(values.dropna())
     suffix = f"_{unit}" if unit else ""
-    return {f"{name}_{part}{suffix}": value
-            for part, value in (("median", median), ("low", low), ("high", high))}
+    return {
+        f"{name}_{part}{suffix}": value
+        for part, value in (("median", median), ("low", low), ("high", high))
+    }
 
 
 def status_columns(cells, statuses):
@@ -38,7 +40,11 @@ def flag_text(cells):
 
 def scalars(cells):
     """The cells without their raw samples and curves, which only the shards keep."""
-    lists = [c for c in cells if cells[c].map(lambda v: hasattr(v, "__len__") and not isinstance(v, str)).any()]
+    lists = [
+        c
+        for c in cells
+        if cells[c].map(lambda v: hasattr(v, "__len__") and not isinstance(v, str)).any()
+    ]
     return cells.drop(columns=lists)
 
 
@@ -78,7 +84,6 @@ def seconds(value):
         return "–"
     if math.isinf(value):
         return "∞"
-    for factor, unit in ((1, "s"), (1e3, "ms"), (1e6, "µs")):
-        if value * factor >= 1:
-            break
+    units = ((1, "s"), (1e3, "ms"), (1e6, "µs"))
+    factor, unit = next((u for u in units if value * u[0] >= 1), units[-1])
     return f"{value * factor:.3g} {unit}"

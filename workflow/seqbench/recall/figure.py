@@ -12,7 +12,12 @@ def draw(summary, cells, curves, style, *paths):
     lengths = sorted(summary["seq_len"].unique())
     with plt.style.context(style):
         figure, axes = plt.subplots(
-            1, len(lengths), figsize=(2.2 + 3.4 * len(lengths), 4.2), sharex=True, sharey=True, squeeze=False
+            1,
+            len(lengths),
+            figsize=(2.2 + 3.4 * len(lengths), 4.2),
+            sharex=True,
+            sharey=True,
+            squeeze=False,
         )
         look = looks(cells)
         longest = curves["step"].max()
@@ -20,11 +25,18 @@ def draw(summary, cells, curves, style, *paths):
             rows = summary[summary["seq_len"] == seq_len]
             draw_floors(axis, rows.iloc[0], longest, named=seq_len == lengths[0])
             ends = draw_curves(axis, curves[curves["seq_len"] == seq_len], look)
-            solved = dict(zip(rows["model"], zip(rows["solved"], rows["n"], strict=True), strict=True))
+            solved = dict(
+                zip(rows["model"], zip(rows["solved"], rows["n"], strict=True), strict=True)
+            )
             label_ends(
                 axis,
                 [
-                    (f"{model.replace('_', ' ')}\n{solved[model][0]} of {solved[model][1]} solved", x, y, c)
+                    (
+                        f"{model.replace('_', ' ')}\n{solved[model][0]} of {solved[model][1]} solved",
+                        x,
+                        y,
+                        c,
+                    )
                     for model, x, y, c in ends
                 ],
                 size=8,
@@ -34,7 +46,9 @@ def draw(summary, cells, curves, style, *paths):
             axis.set_xlim(0, longest * 1.5)
         axes[0][0].set_ylabel("training loss (nats), lower is better")
         axes[0][0].set_ylim(bottom=-0.1)
-        conditions(figure, cells, "seeds; thick: median over seeds, thin: each seed, both as running means")
+        conditions(
+            figure, cells, "seeds; thick: median over seeds, thin: each seed, both as running means"
+        )
         save(figure, *paths)
 
 
@@ -46,7 +60,9 @@ def draw_floors(axis, row, longest, named):
     ):
         axis.axhline(loss, color="0.4", lw=0.9, ls=(0, (4, 2)), zorder=1)
         if named:
-            axis.annotate(name, (longest * 1.48, loss), color="0.3", fontsize=7.5, va=va, ha="right")
+            axis.annotate(
+                name, (longest * 1.48, loss), color="0.3", fontsize=7.5, va=va, ha="right"
+            )
 
 
 def draw_curves(axis, curves, look):

@@ -28,8 +28,6 @@ def schema(experiment="recall"):
             column("step_s", pa.float64(), "seconds a training step, evaluation left out", True),
             column("parameters", pa.int64(), "trainable parameters"),
             column("core_parameters", pa.int64(), "those without embedding and classifier"),
-            column("chance_loss", pa.float64(), "floor in nats: knows nothing"),
-            column("bag_of_tokens_loss", pa.float64(), "floor in nats: counts, knows no positions"),
             column("vocabulary", pa.int64(), "size of the vocabulary; token 0 is not used"),
             column("batch_size", pa.int64(), "sequences a step"),
             column("d_model", pa.int64(), "width of the embedding"),

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from workflow.seqbench import tasks
 from workflow.seqbench.intervals import binomial_interval, censored_median, median_interval
 from workflow.seqbench.tables import (
     by_model_and_length,
@@ -26,6 +27,7 @@ def summarize(cells):
     solved = int(cells["solved_step"].notna().sum())
     low, high = binomial_interval(solved, len(cells))
     first = cells.iloc[0]
+    task = tasks.get(first["task"])
     return {
         "n": len(cells),
         "solved": solved,
@@ -39,8 +41,8 @@ def summarize(cells):
         "final_accuracy_median": cells["final_accuracy"].median(),
         "final_accuracy_min": cells["final_accuracy"].min(),
         "final_accuracy_max": cells["final_accuracy"].max(),
-        "chance_loss_nats": first["chance_loss"],
-        "bag_of_tokens_loss_nats": first["bag_of_tokens_loss"],
+        "chance_loss_nats": task.chance_loss(first["seq_len"], first["vocabulary"]),
+        "bag_of_tokens_loss_nats": task.bag_of_tokens_loss(first["seq_len"], first["vocabulary"]),
         "step_median_s": cells["step_s"].median(),
         "lr": first["lr"],
         "parameters": first["parameters"],

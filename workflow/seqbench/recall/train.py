@@ -22,7 +22,7 @@ def train_cell(experiment, cell, model, settings):
     machine.set_up(settings["device"], settings["threads"])
     torch.use_deterministic_algorithms(True, warn_only=True)
     task = tasks.get(settings["task"])
-    seq_len, vocabulary = cell["seq_len"], settings["vocabulary"]
+    seq_len = cell["seq_len"]
     stream = (settings["base_seed"], settings["task"], seq_len, cell["seed"])
     torch.manual_seed(derive(*stream, "init", cell["model"]))
     net = build_recaller(model, settings, seq_len).to(settings["device"])
@@ -35,8 +35,6 @@ def train_cell(experiment, cell, model, settings):
         "budget_steps": settings["steps"],
         "parameters": count(net),
         "core_parameters": count(net.core),
-        "chance_loss": task.chance_loss(seq_len, vocabulary),
-        "bag_of_tokens_loss": task.bag_of_tokens_loss(seq_len, vocabulary),
         **machine.describe(settings["device"], {"model": model, "settings": settings}),
     }
     with machine.watch_load() as load:

@@ -1,8 +1,8 @@
 """The registry of recall tasks: this folder. A file `NAME.py` here is the task `NAME`.
 
-    sample(generator, batch_size, seq_len, vocabulary)   tokens and targets
-    chance_loss(seq_len, vocabulary)                     floor of a model that knows nothing
-    bag_of_tokens_loss(seq_len, vocabulary)              floor of a model that only counts tokens
+sample(generator, batch_size, seq_len, vocabulary)   tokens and targets
+chance_loss(seq_len, vocabulary)                     floor of a model that knows nothing
+bag_of_tokens_loss(seq_len, vocabulary)              floor of a model that only counts tokens
 """
 
 import importlib

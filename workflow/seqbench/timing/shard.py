@@ -19,7 +19,9 @@ def schema(experiment):
             column("samples_s", SECONDS, "seconds a call, one entry a sample", True),
             column("calls_per_sample", pa.int64(), "calls that a sample repeats", True),
             column("stop_reason", pa.string(), "why sampling ended", True),
-            column("half_width", pa.float64(), "half-width of the median's interval / median", True),
+            column(
+                "half_width", pa.float64(), "half-width of the median's interval / median", True
+            ),
             column("steady_change", pa.float64(), "second half / first half of samples - 1", True),
             column("calibrations_s", SECONDS, "seconds of the calibration kernel", True),
             column("calibration_s", pa.float64(), "median of calibrations_s", True),

@@ -1,0 +1,32 @@
+"""The published run: promoting this run to it, and drawing it again.
+
+in:  every table and figure of this run
+out: results/reference/<device>/{config.yaml,tables,figures}   the published run, tracked by git
+     README.md                                                 the blocks that are generated from it
+"""
+
+
+rule publish:
+    """Promote this run to the reference run and rewrite the README's numbers. Always runs when asked for."""
+    input:
+        files=rules.all.input,
+        code=sources("workflow.scripts.publish"),
+    log:
+        "<results>/logs/publish.log",
+    conda:
+        "../../envs/report.yaml"
+    params:
+        config=config,
+        device=config["timing"]["device"],
+    script:
+        "../scripts/publish.py"
+
+
+rule redraw:
+    """Draw the figures of every published run again, from its tables alone."""
+    input:
+        expand(
+            "results/reference/{device}/figures/{figure}.png",
+            device=sorted(p.name for p in Path("results/reference").glob("*")),
+            figure=["time", "memory"],
+        ),
