@@ -4,7 +4,7 @@ from pathlib import Path
 
 from snakemake.utils import min_version, validate
 
-from workflow.seqbench.config import Experiment, check
+from workflow.seqbench.config import Grid, check
 from workflow.seqbench.sources import sources
 
 min_version("9.27")
@@ -15,25 +15,30 @@ configfile: "config.yaml"
 
 check(config)
 validate(config, "workflow/schemas/config.schema.yaml")
+grid = Grid(config)
 
 
 wildcard_constraints:
     model="|".join(config["models"]),
     seq_len=r"\d+",
     seed=r"\d+",
+    lr=r"[0-9.e-]+",
     # A figure belongs to this run or to a published one.
     run=f"{config['pathvars']['results']}|results/reference/[^/]+",
 
 
 include: "workflow/rules/timing.smk"
 include: "workflow/rules/recall.smk"
+include: "workflow/rules/tuning.smk"
+include: "workflow/rules/audit.smk"
+include: "workflow/rules/train_step.smk"
+include: "workflow/rules/decode.smk"
 
 
 rule all:
     default_target: True
     input:
-        rules.timing.input,
-        rules.recall.input,
+        [getattr(rules, target).input for target in config["targets"]],
 
 
 include: "workflow/rules/publish.smk"

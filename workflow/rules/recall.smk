@@ -1,12 +1,11 @@
-"""Experiment 2, memory: training models to recall the first token.
+"""Experiments that train a model to recall the first token of a sequence.
 
-in:  config["recall"] and the models that it names
-out: <results>/recall/model~M/seq_len~N/seed~S.parquet   one shard a cell
-     <results>/tables/recall.{csv,parquet,md}            one row per (model, seq_len)
-     <results>/figures/memory.{png,svg}                  README figure 2
+in:  the experiment's section of the config and the models that it names
+out: <results>/EXPERIMENT/model~M/seq_len~N/seed~S.parquet   one shard a cell
+     <results>/tables/EXPERIMENT.{csv,parquet,md}            one row per (model, seq_len)
+     <results>/tables/EXPERIMENT_{cells,curves}.parquet      one row a cell, one a step
+     <results>/figures/memory.{png,svg}                      README figure 2
 """
-
-recall_cells = Experiment("recall", config, "recall_cell")
 
 
 rule recall:
@@ -18,41 +17,45 @@ rule recall:
 
 
 rule recall_cell:
-    """Train one model at one length from one seed; cells fill the machine side by side."""
     input:
-        code=recall_cells.code,
+        code=grid.code,
     output:
-        "<results>/recall/model~{model}/seq_len~{seq_len}/seed~{seed}.parquet",
+        "<results>/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.parquet",
     log:
-        "<results>/logs/recall/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
-    priority: recall_cells.priority
+        "<results>/logs/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
+    """Train one model at one length from one seed; cells fill the machine side by side."""
+    wildcard_constraints:
+        experiment="|".join(grid.trained),
+    priority: grid.priority
     conda:
         "../../envs/torch.yaml"
-    threads: config["recall"]["threads"]
+    threads: grid.threads
     params:
-        model=recall_cells.model,
-        settings=recall_cells.settings,
+        model=grid.model,
+        settings=grid.settings,
     script:
         "../scripts/recall_cell.py"
 
 
 rule recall_table:
-    """Aggregate the recall cells over seeds; a missing or foreign shard stops it."""
     input:
-        shards=recall_cells.shards,
+        shards=grid.shards,
         code=sources("workflow.scripts.recall_table"),
     output:
-        csv="<results>/tables/recall.csv",
-        parquet="<results>/tables/recall.parquet",
-        md="<results>/tables/recall.md",
-        cells="<results>/tables/recall_cells.parquet",
-        curves="<results>/tables/recall_curves.parquet",
+        csv="<results>/tables/{experiment}.csv",
+        parquet="<results>/tables/{experiment}.parquet",
+        md="<results>/tables/{experiment}.md",
+        cells="<results>/tables/{experiment}_cells.parquet",
+        curves="<results>/tables/{experiment}_curves.parquet",
     log:
-        "<results>/logs/recall_table.log",
+        "<results>/logs/{experiment}_table.log",
+    """Aggregate the cells of an experiment over seeds; a missing or foreign shard stops it."""
+    wildcard_constraints:
+        experiment="|".join(grid.trained),
     conda:
         "../../envs/report.yaml"
     params:
-        cells=recall_cells.cells,
+        cells=grid.cells,
     script:
         "../scripts/recall_table.py"
 

@@ -1,12 +1,11 @@
-"""Experiment 1, speed: time and memory of one forward pass.
+"""Experiments that time a call: one forward pass, one training step, one decoded token.
 
-in:  config["timing"] and the models that it names
-out: <results>/timing/model~M/seq_len~N/seed~S.parquet   one shard a cell
-     <results>/tables/timing.{csv,parquet,md}            one row per (model, seq_len)
-     <results>/figures/time.{png,svg}                    README figure 1
+in:  the experiment's section of the config and the models that it names
+out: <results>/EXPERIMENT/model~M/seq_len~N/seed~S.parquet   one shard a cell
+     <results>/tables/EXPERIMENT.{csv,parquet,md}            one row per (model, seq_len)
+     <results>/tables/EXPERIMENT_cells.parquet               one row a cell, for the figures
+     <results>/figures/time.{png,svg}                        README figure 1
 """
-
-timing_cells = Experiment("timing", config, "timing_cell")
 
 
 rule timing:
@@ -17,40 +16,44 @@ rule timing:
 
 
 rule timing_cell:
-    """Time one model at one length in a fresh process that has the machine for itself."""
     input:
-        code=timing_cells.code,
+        code=grid.code,
     output:
-        "<results>/timing/model~{model}/seq_len~{seq_len}/seed~{seed}.parquet",
+        "<results>/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.parquet",
     log:
-        "<results>/logs/timing/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
-    priority: timing_cells.priority
+        "<results>/logs/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
+    """Time one model at one length in a fresh process that has the machine for itself."""
+    wildcard_constraints:
+        experiment="|".join(grid.timed),
+    priority: grid.priority
     conda:
         "../../envs/torch.yaml"
     threads: workflow.cores
     params:
-        model=timing_cells.model,
-        settings=timing_cells.settings,
+        model=grid.model,
+        settings=grid.settings,
     script:
         "../scripts/timing_cell.py"
 
 
 rule timing_table:
-    """Aggregate the timing cells over processes; a missing or foreign shard stops it."""
     input:
-        shards=timing_cells.shards,
+        shards=grid.shards,
         code=sources("workflow.scripts.timing_table"),
     output:
-        csv="<results>/tables/timing.csv",
-        parquet="<results>/tables/timing.parquet",
-        md="<results>/tables/timing.md",
-        cells="<results>/tables/timing_cells.parquet",
+        csv="<results>/tables/{experiment}.csv",
+        parquet="<results>/tables/{experiment}.parquet",
+        md="<results>/tables/{experiment}.md",
+        cells="<results>/tables/{experiment}_cells.parquet",
     log:
-        "<results>/logs/timing_table.log",
+        "<results>/logs/{experiment}_table.log",
+    """Aggregate the cells of an experiment over processes; a missing or foreign shard stops it."""
+    wildcard_constraints:
+        experiment="|".join(grid.timed),
     conda:
         "../../envs/report.yaml"
     params:
-        cells=timing_cells.cells,
+        cells=grid.cells,
     script:
         "../scripts/timing_table.py"
 

@@ -1,4 +1,4 @@
-"""The tables of the recall experiment, from its shards."""
+"""The tables of an experiment that trains a model, from its shards."""
 
 from workflow.seqbench import log, shards, tables
 from workflow.seqbench.recall import table
@@ -20,7 +20,7 @@ if __name__ == "__main__":
     out = snakemake.output
     main(
         snakemake.input.shards,
-        "recall",
+        snakemake.wildcards.experiment,
         snakemake.params.cells,
         out.csv,
         out.parquet,

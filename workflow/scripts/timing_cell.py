@@ -1,4 +1,4 @@
-"""One timing cell: its shard, or an error that says what to mend."""
+"""One cell of an experiment that times a call: its shard, or an error that says what to mend."""
 
 from workflow.seqbench import log, shards
 from workflow.seqbench.timing.measure import measure_cell
@@ -13,5 +13,5 @@ def main(path, experiment, cell, model, settings):
 
 if __name__ == "__main__":
     log.redirect(snakemake.log[0])
-    cell, params = shards.cell_of(snakemake.wildcards), snakemake.params
-    main(snakemake.output[0], "timing", cell, params.model, params.settings)
+    job, params = snakemake.wildcards, snakemake.params
+    main(snakemake.output[0], job.experiment, shards.cell_of(job), params.model, params.settings)

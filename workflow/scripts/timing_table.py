@@ -1,4 +1,4 @@
-"""The tables of the timing experiment, from its shards."""
+"""The tables of an experiment that times a call, from its shards."""
 
 from workflow.seqbench import log, shards, tables
 from workflow.seqbench.timing import table
@@ -19,7 +19,7 @@ if __name__ == "__main__":
     out = snakemake.output
     main(
         snakemake.input.shards,
-        "timing",
+        snakemake.wildcards.experiment,
         snakemake.params.cells,
         out.csv,
         out.parquet,

@@ -1,21 +1,21 @@
 """The config: checked before anything runs, then asked by the rules what each cell needs."""
 
 import difflib
-import itertools
 import os
-from dataclasses import dataclass
 
 import yaml
 from jsonschema import Draft202012Validator
 
-from workflow.seqbench import models, tasks
+from workflow.seqbench import models, tasks, workloads
 from workflow.seqbench.log import UserError
 from workflow.seqbench.sources import ROOT, sources
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
-EXPERIMENTS = ("timing", "recall")
+EXPERIMENTS = ("timing", "timing_audit", "train_step", "decode", "recall", "recall_audit", "tuning")
 # Keys of a model's recall section that say how it is trained, not what it is.
 TRAINING = ("lr", "steps")
+# Keys of an experiment that span its cells.
+AXES = ("models", "seq_lens", "seeds", "learning_rates")
 
 
 class ConfigError(UserError):
@@ -78,7 +78,11 @@ def sentences(error):
 def model_problems(config):
     """Models that are missing, cannot be built, or do not fit the experiments that name them."""
     for experiment in EXPERIMENTS:
-        for name in config[experiment]["models"]:
+        part = config[experiment]
+        for key, allowed in (("task", tasks.tasks()), ("workload", workloads.workloads())):
+            if key in part and part[key] not in allowed:
+                yield f"{experiment}.{key} is {part[key]!r}; allowed: {', '.join(allowed)}"
+        for name in part["models"]:
             if name not in config["models"]:
                 yield (
                     f"{experiment}.models names {name}, which models: does not define"
@@ -103,22 +107,22 @@ def option_problems(name, experiment, config, options):
     """Options of one model in one experiment that its architecture does not take."""
     chosen = model_entry(config, experiment, name)
     for key in chosen:
-        if options is not None and key not in (*options, "architecture", "readout"):
+        if options is not None and key not in (*options, "architecture", *models.FRAME_OPTIONS):
             yield (
                 f"models.{name}: unknown option {key} for the architecture {chosen['architecture']}"
-                f"{nearest(key, [*options, 'readout'])}"
+                f"{nearest(key, [*options, *models.FRAME_OPTIONS])}"
             )
     if options is not None:
         for key, has_default in options.items():
             if not has_default and key not in chosen:
                 yield f"models.{name} lacks {key}, which the architecture {chosen['architecture']} needs"
+    if chosen.get("positions") == "rotary" and chosen.get("attention", "encoder") == "encoder":
+        yield f"models.{name}.positions is 'rotary', which needs attention: math or sdpa"
     d_model, heads = config[experiment]["d_model"], chosen.get("heads", 1)
     if d_model % heads:
         yield (
             f"models.{name}.heads is {heads}; it must divide {experiment}.d_model, which is {d_model}"
         )
-    if experiment == "recall" and config["recall"]["task"] not in tasks.tasks():
-        yield f"recall.task is {config['recall']['task']!r}; allowed: {', '.join(tasks.tasks())}"
 
 
 def machine_problems(config):
@@ -135,72 +139,100 @@ def machine_problems(config):
                 yield f"{experiment}.device is 'cuda'; torch finds no CUDA device on this machine (allowed: cpu)"
 
 
+def model_section(config, experiment, name):
+    """Keys that a model's entry sets for experiments of one kind: under `timing` or `recall`."""
+    kind = "recall" if "task" in config[experiment] else "timing"
+    return config["models"][name].get(kind, {})
+
+
 def model_entry(config, experiment, name):
-    """Architecture and options of a model in an experiment, the experiment's own section merged in."""
-    entry = config["models"][name]
-    merged = {key: value for key, value in entry.items() if key not in EXPERIMENTS}
-    merged |= {k: v for k, v in entry.get(experiment, {}).items() if k not in TRAINING}
-    return merged
+    """Architecture and options of a model in an experiment, the experiment's section merged in."""
+    entry, own = config["models"][name], model_section(config, experiment, name)
+    return {k: v for k, v in entry.items() if k not in ("timing", "recall")} | {
+        k: v for k, v in own.items() if k not in TRAINING
+    }
 
 
-@dataclass
-class Experiment:
-    """One experiment of the config: its cells, and what each cell's rule must know."""
+class Grid:
+    """What the rules ask of a checked config: the cells of each experiment, and each cell's needs.
 
-    name: str
-    config: dict
-    script: str
+    Methods that take `wildcards` are called by Snakemake with those of a job: experiment, and for
+    a cell model, seq_len and seed.
+    """
 
-    @property
-    def section(self):
-        """The experiment's part of the config."""
-        return self.config[self.name]
+    def __init__(self, config):
+        self.config = config
+        self.timed = [name for name in EXPERIMENTS if "workload" in config[name]]
+        self.trained = [name for name in EXPERIMENTS if "task" in config[name] and name != "tuning"]
 
-    @property
-    def cells(self):
-        """All (model, seq_len, seed), seeds outermost: every model once before the next seed."""
-        part = self.section
+    def cells(self, wildcards):
+        """All (model, seq_len, seed) of an experiment, each model once before the next seed."""
+        part = self.config[wildcards.experiment]
         return [
             (model, seq_len, seed)
-            for seed, seq_len, model in itertools.product(
-                part["seeds"], part["seq_lens"], part["models"]
-            )
+            for seed in part["seeds"]
+            for seq_len in part["seq_lens"]
+            for model in part["models"]
         ]
 
-    @property
-    def shards(self):
+    def shards(self, wildcards):
         """Path of each cell's shard, in the order of `cells`."""
+        folder = f"{self.config['pathvars']['results']}/{wildcards.experiment}"
         return [
-            f"<results>/{self.name}/model~{model}/seq_len~{seq_len}/seed~{seed}.parquet"
-            for model, seq_len, seed in self.cells
+            f"{folder}/model~{model}/seq_len~{seq_len}/seed~{seed}.parquet"
+            for model, seq_len, seed in self.cells(wildcards)
         ]
 
     def model(self, wildcards):
         """Architecture and options of the cell's model."""
-        return model_entry(self.config, self.name, wildcards.model)
+        return model_entry(self.config, wildcards.experiment, wildcards.model)
 
     def settings(self, wildcards):
         """The experiment's settings for the cell, without the lists that span the grid."""
-        grid = ("models", "seq_lens", "seeds")
-        settings = {key: value for key, value in self.section.items() if key not in grid}
-        own = self.config["models"][wildcards.model].get(self.name, {})
-        settings |= {key: own[key] for key in TRAINING if key in own}
-        return settings | {"base_seed": self.config["base_seed"]}
+        part = self.config[wildcards.experiment]
+        own = model_section(self.config, wildcards.experiment, wildcards.model)
+        return (
+            {key: value for key, value in part.items() if key not in AXES}
+            | {key: value for key, value in own.items() if key in TRAINING}
+            | {"base_seed": self.config["base_seed"]}
+        )
+
+    def tuning_settings(self, wildcards):
+        """The settings of a tuning cell: its own learning rate, everyone's number of steps."""
+        part = {key: value for key, value in self.config["tuning"].items() if key not in AXES}
+        return part | {"lr": float(wildcards.lr), "base_seed": self.config["base_seed"]}
+
+    def tuning_shards(self, wildcards):
+        """Path of each tuning cell's shard, rate by rate, each in the order of `cells`."""
+        return [
+            shard.replace("/tuning/", f"/tuning/lr~{lr}/", 1)
+            for lr in self.config["tuning"]["learning_rates"]
+            for shard in self.shards(wildcards)
+        ]
 
     def code(self, wildcards):
-        """Files that the cell's numbers depend on: the script, what it imports, the model, the task."""
+        """Files that the cell's numbers depend on: the script, its imports, the model, the task."""
+        part = self.config[wildcards.experiment]
         architecture = self.config["models"][wildcards.model]["architecture"]
-        parts = [f"workflow.scripts.{self.script}", models.locate(architecture)[0]]
-        if "task" in self.section:
-            parts.append(f"workflow.seqbench.tasks.{self.section['task']}")
+        if "task" in part:
+            modules = ["workflow.scripts.recall_cell", f"workflow.seqbench.tasks.{part['task']}"]
         else:
-            parts.append(f"workflow.seqbench.{self.name}.workload")
-        return sorted({path for part in parts for path in sources(part)})
+            modules = [
+                "workflow.scripts.timing_cell",
+                f"workflow.seqbench.workloads.{part['workload']}",
+            ]
+        modules.append(models.locate(architecture)[0])
+        return sorted({path for module in modules for path in sources(module)})
+
+    def threads(self, wildcards):
+        """Threads of a job that shares the machine with others."""
+        return self.config[wildcards.experiment]["threads"]
 
     def priority(self, wildcards):
         """Timing before training, and the first seed of every model before any second one."""
-        rank = self.section["seeds"].index(int(wildcards.seed))
-        return (0 if "task" in self.section else 1_000_000) - rank
+        part = self.config[wildcards.experiment]
+        rank = part["seeds"].index(int(wildcards.seed))
+        return (0 if "task" in part else 1_000_000) - rank
 
 
 def nearest(name, allowed, list_all=True):

@@ -21,6 +21,13 @@ def schema(experiment="recall"):
             column("eval_loss", NUMBERS, "cross-entropy in nats on fresh data"),
             column("eval_accuracy", NUMBERS, "accuracy on fresh data"),
             column("gradient_norm", NUMBERS, "global gradient norm at each evaluation's step"),
+            column(
+                "gradient_flow",
+                pa.list_(NUMBERS),
+                "norm of d loss / d embedding at each position, before training and at evaluations",
+            ),
+            column("initial_forget_gate", NUMBERS, "sigmoid of the LSTM's forget biases", True),
+            column("attention", NUMBERS, "mean attention on each position at the end", True),
             column("solved_step", pa.int64(), "step of the first evaluation that passed", True),
             column("solved_s", pa.float64(), "seconds of training up to that step", True),
             column("final_loss", pa.float64(), "last evaluation's loss in nats", True),

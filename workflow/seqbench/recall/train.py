@@ -9,6 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from workflow.seqbench import machine, tasks
 from workflow.seqbench.recall.model import build_recaller
+from workflow.seqbench.recall.probes import first_token_attention, forget_gate, gradient_flow
 from workflow.seqbench.seeds import derive, generator
 
 
@@ -43,9 +44,10 @@ def train_cell(experiment, cell, model, settings):
 
 
 def train(net, task, seq_len, settings, stream):
-    """Train `net` with Adam for settings["steps"] steps; the measured columns of its shard.
+    """Train `net` with Adam for up to settings["steps"] steps; the measured columns of its shard.
 
-    status: ok; diverged (a loss that is not finite; training ends there); over budget
+    Training ends steps_after_solved steps after the first evaluation that passes, to spend the
+    budget where something is still open. status: ok; diverged (a loss that is not finite; training ends there); over budget
     (max_seconds of training are spent).
     """
     device = settings["device"]
@@ -56,11 +58,12 @@ def train(net, task, seq_len, settings, stream):
     optimizer = torch.optim.Adam(net.parameters(), lr=settings["lr"])
     synchronize = machine.synchronizer(device)
     losses = torch.zeros(steps, device=device)  # filled without waiting for the device
-    evaluations, norms = [], []
+    look = [part.to(device) for part in task.sample(generator(*stream, "probe"), *batch)]
+    evaluations, norms, flows, gates = [], [], [gradient_flow(net, *look)], forget_gate(net)
     status, solved_step, solved_s, seconds, done = "ok", None, None, 0.0, 0
 
     net.train()
-    while done < steps and status == "ok":
+    while done < steps and status == "ok" and not enough(done, solved_step, settings):
         start = time.perf_counter()
         until = min(done + every, steps)
         for step in range(done, until):
@@ -73,6 +76,7 @@ def train(net, task, seq_len, settings, stream):
         norms.append(gradient_norm(net))
         loss, accuracy = evaluate(net, task, fresh, seq_len, settings)
         evaluations.append((done, loss, accuracy))
+        flows.append(gradient_flow(net, *look))
         if not finite.all():
             status = "diverged"
         elif accuracy >= settings["solved_accuracy"] and solved_step is None:
@@ -91,12 +95,20 @@ def train(net, task, seq_len, settings, stream):
         "eval_loss": eval_loss,
         "eval_accuracy": eval_accuracy,
         "gradient_norm": norms,
+        "gradient_flow": flows,
+        "initial_forget_gate": gates,
+        "attention": first_token_attention(net, look[0]),
         "solved_step": solved_step,
         "solved_s": solved_s,
         "final_loss": eval_loss[-1],
         "final_accuracy": eval_accuracy[-1],
         "step_s": seconds / done,
     }
+
+
+def enough(done, solved_step, settings):
+    """Whether a solved cell has gone on for steps_after_solved."""
+    return solved_step is not None and done >= solved_step + settings["steps_after_solved"]
 
 
 def train_step(net, optimizer, tokens, targets, losses, step):

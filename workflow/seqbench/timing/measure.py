@@ -19,8 +19,8 @@ def measure_cell(experiment, cell, model, settings):
     """Row of one cell; `cell` holds model (its name), seq_len and seed.
 
     model: architecture and options; settings: the experiment's section of the config. The call
-    that is timed comes from `workflow.seqbench.<experiment>.workload`. A cell that does not fit
-    into memory or time is a row with that status; any other error is raised.
+    that is timed comes from the workload that the settings name. A cell that does not fit into
+    memory or time is a row with that status; any other error is raised.
     """
     parameters = {"model": model, "settings": settings}
     machine.set_up(settings["device"], settings["threads"])
@@ -39,7 +39,7 @@ def measure_cell(experiment, cell, model, settings):
     with machine.watch_load() as load:
         try:
             with time_limit(settings["time_limit_s"]):
-                row |= timed_columns(experiment, cell["seq_len"], model, settings)
+                row |= timed_columns(cell["seq_len"], model, settings)
         except OverBudget as error:
             row |= {"status": "over budget", "error": str(error)}
         except (MemoryError, RuntimeError) as error:
@@ -52,11 +52,11 @@ def measure_cell(experiment, cell, model, settings):
     return row
 
 
-def timed_columns(experiment, seq_len, model, settings):
+def timed_columns(seq_len, model, settings):
     """Everything that a cell with status ok holds."""
     device = settings["device"]
-    workload = importlib.import_module(f"workflow.seqbench.{experiment}.workload")
-    module, call, flops = workload.prepare(model, settings, seq_len, device)
+    workload = importlib.import_module(f"workflow.seqbench.workloads.{settings['workload']}")
+    module, call, tokens, flops = workload.prepare(model, settings, seq_len, device)
     assert module.training == (settings["mode"] == "train")
     calibrate = machine.calibration_kernel(device)
     synchronize = machine.synchronizer(device)
@@ -74,6 +74,7 @@ def timed_columns(experiment, seq_len, model, settings):
         "call_memory_bytes": added,
         "peak_memory_bytes": peak,
         "parameters": sum(p.numel() for p in module.parameters() if p.requires_grad),
+        "tokens": tokens,
         "flops": flops,
     }
 

@@ -29,6 +29,7 @@ def schema(experiment):
             column("call_memory_bytes", pa.int64(), "peak that one call adds", True),
             column("peak_memory_bytes", pa.int64(), "peak of the process during a call", True),
             column("parameters", pa.int64(), "trainable parameters", True),
+            column("tokens", pa.int64(), "tokens that one call processes", True),
             column("flops", pa.int64(), "closed form, of one call", True),
             column("batch_size", pa.int64(), "sequences a call"),
             column("d_model", pa.int64(), "width of input and output"),

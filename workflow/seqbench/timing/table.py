@@ -18,15 +18,13 @@ def summarize(cells):
     """Columns of one (model, seq_len) over its processes; only cells with status ok have times."""
     ok = cells[cells["status"] == "ok"]
     per_call = ok["time_s"]
-    first = cells.iloc[0]
     median, _, _, method = median_interval(per_call)
-    tokens = int(first["batch_size"]) * int(first["seq_len"])
     return {
         "n": len(ok),
         **interval_columns(per_call, "time", "s"),
         "interval": method,
         **interval_columns(ok["cold_s"], "cold", "s"),
-        "tokens_per_s": tokens / median,
+        "tokens_per_s": ok["tokens"].max() / median,
         **interval_columns(per_call / ok["calibration_s"], "time_calibrated", ""),
         "call_memory_bytes": ok["call_memory_bytes"].median(),
         "peak_memory_bytes": ok["peak_memory_bytes"].median(),
