@@ -1,0 +1,75 @@
+"""minGRU: Feng et al. 2024, "Were RNNs All We Needed?", section 3.1."""
+
+import torch
+from torch import nn
+
+
+class Model(nn.Module):
+    """h_t = (1 - z_t) h_{t-1} + z_t c_t, with gate z_t and candidate c_t read from x_t alone.
+
+    As neither needs h_{t-1}, all positions are computed at once. One layer cannot treat a token
+    by its position, as its gates see that token only; from two layers on they see the past.
+    """
+
+    def __init__(self, d_model, seq_len, layers=1):
+        super().__init__()
+        self.d_model = d_model
+        self.layers = nn.ModuleList(nn.Linear(d_model, 2 * d_model) for _ in range(layers))
+
+    def forward(self, x):
+        for layer in self.layers:
+            gate, candidate = layer(x).chunk(2, dim=-1)  # (batch, seq_len, d_model) each
+            x = scan(torch.sigmoid(-gate), torch.sigmoid(gate) * candidate)
+        return x  # (batch, seq_len, d_model)
+
+    @torch.no_grad()
+    def step(self, x_t, state=None):
+        state = [torch.zeros_like(x_t)] * len(self.layers) if state is None else list(state)
+        for i, layer in enumerate(self.layers):
+            gate, candidate = layer(x_t).chunk(2, dim=-1)  # (batch, d_model) each
+            x_t = state[i] = torch.lerp(state[i], candidate, torch.sigmoid(gate))
+        return x_t, state
+
+    def sequential(self, x):
+        """The same as forward, one position after the other."""
+        outputs, state = [], None
+        for x_t in x.unbind(dim=1):
+            y_t, state = self.step(x_t, state)
+            outputs.append(y_t)
+        return torch.stack(outputs, dim=1)
+
+    def step_flops(self, context):
+        """Those of a sequence of one token, however long the context."""
+        return self.flops(1)
+
+    def state_bytes(self, context):
+        """A hidden state a layer, however long the context."""
+        return 4 * len(self.layers) * self.d_model
+
+    def parameter_count(self):
+        """Gate and candidate, each with a square matrix and a bias."""
+        return len(self.layers) * 2 * (self.d_model**2 + self.d_model)
+
+    def flops(self, seq_len):
+        """4 N D² a layer: the matrix products; the scan, element by element, left out."""
+        return len(self.layers) * 4 * seq_len * self.d_model**2
+
+
+def scan(a, b):
+    """All h_t = a_t h_{t-1} + b_t from h_0 = 0, for a and b of shape (batch, seq_len, width).
+
+    Pairs of neighbours are merged, half as many are solved, and the positions between follow
+    (Blelloch 1990, section 1.4): O(N) work in O(log N) calls. It multiplies and adds only, so with
+    a in (0, 1) nothing can overflow, and the log-space form of Feng et al. 2024, appendix B, with
+    its positive candidates, is not needed.
+    """
+    n = a.shape[1]
+    if n == 1:
+        return b
+    a_even, a_odd = a[:, : n - 1 : 2], a[:, 1::2]  # positions 0, 2, .. that have a successor
+    b_even, b_odd = b[:, : n - 1 : 2], b[:, 1::2]
+    odd = scan(a_odd * a_even, torch.addcmul(b_odd, a_odd, b_even))  # h at 1, 3, ..
+    even = torch.addcmul(b[:, 2::2], a[:, 2::2], odd[:, : (n - 1) // 2])  # h at 2, 4, ..
+    h = torch.empty_like(b)
+    h[:, 0], h[:, 1::2], h[:, 2::2] = b[:, 0], odd, even
+    return h
