@@ -29,6 +29,7 @@ wildcard_constraints:
 
 include: "workflow/rules/timing.smk"
 include: "workflow/rules/recall.smk"
+include: "workflow/rules/mechanism.smk"
 include: "workflow/rules/tuning.smk"
 include: "workflow/rules/audit.smk"
 include: "workflow/rules/train_step.smk"

@@ -11,13 +11,13 @@ rule publish:
     input:
         files=rules.all.input,
         code=sources("workflow.scripts.publish"),
+    params:
+        config=config,
+        device=config["timing"]["device"],
     log:
         "<results>/logs/publish.log",
     conda:
         "../../envs/report.yaml"
-    params:
-        config=config,
-        device=config["timing"]["device"],
     script:
         "../scripts/publish.py"
 

@@ -17,27 +17,28 @@ rule recall:
 
 
 rule recall_cell:
+    """Train one model at one length from one seed; cells fill the machine side by side."""
     input:
         code=grid.code,
     output:
         "<results>/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.parquet",
-    log:
-        "<results>/logs/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
-    """Train one model at one length from one seed; cells fill the machine side by side."""
     wildcard_constraints:
         experiment="|".join(grid.trained),
-    priority: grid.priority
-    conda:
-        "../../envs/torch.yaml"
-    threads: grid.threads
     params:
         model=grid.model,
         settings=grid.settings,
+    log:
+        "<results>/logs/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
+    priority: grid.priority
+    threads: grid.threads
+    conda:
+        "../../envs/torch.yaml"
     script:
         "../scripts/recall_cell.py"
 
 
 rule recall_table:
+    """Aggregate the cells of an experiment over seeds; a missing or foreign shard stops it."""
     input:
         shards=grid.shards,
         code=sources("workflow.scripts.recall_table"),
@@ -47,15 +48,14 @@ rule recall_table:
         md="<results>/tables/{experiment}.md",
         cells="<results>/tables/{experiment}_cells.parquet",
         curves="<results>/tables/{experiment}_curves.parquet",
-    log:
-        "<results>/logs/{experiment}_table.log",
-    """Aggregate the cells of an experiment over seeds; a missing or foreign shard stops it."""
     wildcard_constraints:
         experiment="|".join(grid.trained),
-    conda:
-        "../../envs/report.yaml"
     params:
         cells=grid.cells,
+    log:
+        "<results>/logs/{experiment}_table.log",
+    conda:
+        "../../envs/report.yaml"
     script:
         "../scripts/recall_table.py"
 

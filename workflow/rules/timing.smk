@@ -5,6 +5,7 @@ out: <results>/EXPERIMENT/model~M/seq_len~N/seed~S.parquet   one shard a cell
      <results>/tables/EXPERIMENT.{csv,parquet,md}            one row per (model, seq_len)
      <results>/tables/EXPERIMENT_cells.parquet               one row a cell, for the figures
      <results>/figures/time.{png,svg}                        README figure 1
+     <results>/figures/forward_memory.{png,svg}              the memory of a forward pass
 """
 
 
@@ -13,30 +14,32 @@ rule timing:
         multiext("<results>/tables/timing", ".csv", ".parquet", ".md"),
         "<results>/tables/timing_cells.parquet",
         multiext("<results>/figures/time", ".png", ".svg"),
+        multiext("<results>/figures/forward_memory", ".png", ".svg"),
 
 
 rule timing_cell:
+    """Time one model at one length in a fresh process that has the machine for itself."""
     input:
         code=grid.code,
     output:
         "<results>/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.parquet",
-    log:
-        "<results>/logs/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
-    """Time one model at one length in a fresh process that has the machine for itself."""
     wildcard_constraints:
         experiment="|".join(grid.timed),
-    priority: grid.priority
-    conda:
-        "../../envs/torch.yaml"
-    threads: workflow.cores
     params:
         model=grid.model,
         settings=grid.settings,
+    log:
+        "<results>/logs/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
+    priority: grid.priority
+    threads: workflow.cores
+    conda:
+        "../../envs/torch.yaml"
     script:
         "../scripts/timing_cell.py"
 
 
 rule timing_table:
+    """Aggregate the cells of an experiment over processes; a missing or foreign shard stops it."""
     input:
         shards=grid.shards,
         code=sources("workflow.scripts.timing_table"),
@@ -45,15 +48,14 @@ rule timing_table:
         parquet="<results>/tables/{experiment}.parquet",
         md="<results>/tables/{experiment}.md",
         cells="<results>/tables/{experiment}_cells.parquet",
-    log:
-        "<results>/logs/{experiment}_table.log",
-    """Aggregate the cells of an experiment over processes; a missing or foreign shard stops it."""
     wildcard_constraints:
         experiment="|".join(grid.timed),
-    conda:
-        "../../envs/report.yaml"
     params:
         cells=grid.cells,
+    log:
+        "<results>/logs/{experiment}_table.log",
+    conda:
+        "../../envs/report.yaml"
     script:
         "../scripts/timing_table.py"
 
@@ -68,9 +70,29 @@ rule time_figure:
     output:
         png=report("{run}/figures/time.png", caption="../report/time.rst", category="Speed"),
         svg="{run}/figures/time.svg",
+    params:
+        panels=["linear", "log"],
+        call="a forward pass",
+        length="sequence length (tokens)",
     log:
         "<results>/logs/figures/{run}/time.log",
     conda:
         "../../envs/report.yaml"
     script:
         "../scripts/time_figure.py"
+
+
+use rule time_figure as forward_memory_figure with:
+    output:
+        png=report(
+            "{run}/figures/forward_memory.png",
+            caption="../report/forward_memory.rst",
+            category="Speed",
+        ),
+        svg="{run}/figures/forward_memory.svg",
+    params:
+        panels=["memory"],
+        call="a forward pass",
+        length="sequence length (tokens)",
+    log:
+        "<results>/logs/figures/{run}/forward_memory.log",

@@ -16,16 +16,17 @@ rule tune:
 use rule recall_cell as tuning_cell with:
     output:
         "<results>/{experiment}/lr~{lr}/model~{model}/seq_len~{seq_len}/seed~{seed}.parquet",
-    log:
-        "<results>/logs/{experiment}/lr~{lr}/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
     wildcard_constraints:
         experiment="tuning",
     params:
         model=grid.model,
         settings=grid.tuning_settings,
+    log:
+        "<results>/logs/{experiment}/lr~{lr}/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
 
 
 rule tuning_table:
+    """Compare the rates of each model: more seeds solved, then sooner, then a lower loss."""
     input:
         shards=grid.tuning_shards,
         code=sources("workflow.scripts.tuning_table"),
@@ -33,16 +34,15 @@ rule tuning_table:
         csv="<results>/tables/{experiment}.csv",
         parquet="<results>/tables/{experiment}.parquet",
         md="<results>/tables/{experiment}.md",
-    log:
-        "<results>/logs/{experiment}_table.log",
-    """Compare the rates of each model: more seeds solved, then sooner, then a lower loss."""
     wildcard_constraints:
         experiment="tuning",
-    conda:
-        "../../envs/report.yaml"
     params:
         cells=grid.cells,
         learning_rates=config["tuning"]["learning_rates"],
+    log:
+        "<results>/logs/{experiment}_table.log",
+    conda:
+        "../../envs/report.yaml"
     script:
         "../scripts/tuning_table.py"
 

@@ -165,9 +165,9 @@ class Grid:
         self.timed = [name for name in EXPERIMENTS if "workload" in config[name]]
         self.trained = [name for name in EXPERIMENTS if "task" in config[name] and name != "tuning"]
 
-    def cells(self, wildcards):
+    def cells_of(self, experiment):
         """All (model, seq_len, seed) of an experiment, each model once before the next seed."""
-        part = self.config[wildcards.experiment]
+        part = self.config[experiment]
         return [
             (model, seq_len, seed)
             for seed in part["seeds"]
@@ -175,13 +175,21 @@ class Grid:
             for model in part["models"]
         ]
 
-    def shards(self, wildcards):
-        """Path of each cell's shard, in the order of `cells`."""
-        folder = f"{self.config['pathvars']['results']}/{wildcards.experiment}"
+    def shards_of(self, experiment):
+        """Path of each cell's shard, in the order of `cells_of`."""
+        folder = f"{self.config['pathvars']['results']}/{experiment}"
         return [
             f"{folder}/model~{model}/seq_len~{seq_len}/seed~{seed}.parquet"
-            for model, seq_len, seed in self.cells(wildcards)
+            for model, seq_len, seed in self.cells_of(experiment)
         ]
+
+    def cells(self, wildcards):
+        """`cells_of` the job's experiment."""
+        return self.cells_of(wildcards.experiment)
+
+    def shards(self, wildcards):
+        """`shards_of` the job's experiment."""
+        return self.shards_of(wildcards.experiment)
 
     def model(self, wildcards):
         """Architecture and options of the cell's model."""

@@ -36,6 +36,11 @@ def looks(cells):
     return chosen
 
 
+def title_of(model):
+    """A model's name as a reader sees it."""
+    return model.replace("_", " ")
+
+
 def label_ends(axis, ends, size=9):
     """Write each model's name right of its line's end, moved apart where they would overlap.
 

@@ -2,7 +2,7 @@
 
 import matplotlib.pyplot as plt
 
-from workflow.seqbench.style import conditions, label_ends, looks, save
+from workflow.seqbench.style import conditions, label_ends, looks, save, title_of
 
 SMOOTHING = 10  # steps of the running mean that a line shows; single steps are too noisy to read
 
@@ -32,7 +32,7 @@ def draw(summary, cells, curves, style, *paths):
                 axis,
                 [
                     (
-                        f"{model.replace('_', ' ')}\n{solved[model][0]} of {solved[model][1]} solved",
+                        f"{title_of(model)}\n{solved[model][0]} of {solved[model][1]} solved",
                         x,
                         y,
                         c,

@@ -1,0 +1,1 @@
+"""Why a model recalls or forgets: recall against distance, gradient flow, attention."""
