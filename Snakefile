@@ -34,6 +34,7 @@ include: "workflow/rules/tuning.smk"
 include: "workflow/rules/audit.smk"
 include: "workflow/rules/train_step.smk"
 include: "workflow/rules/decode.smk"
+include: "workflow/rules/verdicts.smk"
 
 
 rule all:

@@ -113,12 +113,13 @@ def option_problems(name, experiment, config, options):
                 f"{nearest(key, [*options, *models.FRAME_OPTIONS])}"
             )
     if options is not None:
-        for key, has_default in options.items():
-            if not has_default and key not in chosen:
+        for key, default in options.items():
+            if default is models.REQUIRED and key not in chosen:
                 yield f"models.{name} lacks {key}, which the architecture {chosen['architecture']} needs"
     if chosen.get("positions") == "rotary" and chosen.get("attention", "encoder") == "encoder":
         yield f"models.{name}.positions is 'rotary', which needs attention: math or sdpa"
-    d_model, heads = config[experiment]["d_model"], chosen.get("heads", 1)
+    d_model = config[experiment]["d_model"]
+    heads = chosen.get("heads", (options or {}).get("heads", 1))
     if d_model % heads:
         yield (
             f"models.{name}.heads is {heads}; it must divide {experiment}.d_model, which is {d_model}"

@@ -46,9 +46,12 @@ def locate(architecture: str) -> tuple[str, str]:
     return (module, name) if name else (f"{__name__}.{architecture}", "Model")
 
 
+REQUIRED = object()  # stands for the default of an option that has none
+
+
 @cache
-def options(architecture: str) -> dict[str, bool] | None:
-    """Options that the architecture's constructor takes, each with whether it has a default.
+def options(architecture: str) -> dict | None:
+    """Options that the architecture's constructor takes, each with its default or REQUIRED.
 
     Read from the source without importing it (and torch with it). None: it takes any option.
     Raises LookupError where there is no such architecture.
@@ -60,25 +63,32 @@ def options(architecture: str) -> dict[str, bool] | None:
         spec = None
     if spec is None or spec.origin is None:
         raise LookupError(f"there is no module {module}")
-    for node in ast.parse(Path(spec.origin).read_text()).body:
-        if isinstance(node, ast.ClassDef) and node.name == name:
-            break
-    else:
+    body = ast.parse(Path(spec.origin).read_text()).body
+    found = [node for node in body if isinstance(node, ast.ClassDef) and node.name == name]
+    if not found:
         raise LookupError(f"module {module} has no class {name}")
-    for item in node.body:
-        if isinstance(item, ast.FunctionDef) and item.name == "__init__":
-            arguments = item.args
-            if arguments.kwarg:
-                return None
-            names = [argument.arg for argument in arguments.args]
-            required = len(names) - len(arguments.defaults)
-            found = {n: i >= required for i, n in enumerate(names)}
-            found |= {
-                a.arg: d is not None
-                for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-            }
-            return {n: d for n, d in found.items() if n not in ("self", "d_model", "seq_len")}
-    return None
+    methods = {node.name: node for node in found[0].body if isinstance(node, ast.FunctionDef)}
+    if "__init__" not in methods or methods["__init__"].args.kwarg:
+        return None
+    given = methods["__init__"].args
+    names = [argument.arg for argument in (*given.args, *given.kwonlyargs)]
+    positional = [None] * (len(given.args) - len(given.defaults)) + given.defaults
+    defaults = [
+        REQUIRED if node is None else literal(node) for node in (*positional, *given.kw_defaults)
+    ]
+    return {
+        key: value
+        for key, value in zip(names, defaults, strict=True)
+        if key not in ("self", "d_model", "seq_len")
+    }
+
+
+def literal(node):
+    """Value of a default as written in the source, or None where it is no plain value."""
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return None
 
 
 def build(model: dict, d_model: int, seq_len: int):

@@ -26,7 +26,7 @@ def prepare(model, settings, seq_len, device):
         def call():
             return module.step(x[:, -1], state)[0]  # (batch_size, d_model)
 
-        flops = module.flops(seq_len + 1) - module.flops(seq_len)
+        flops = module.step_flops(seq_len)
     else:
 
         @torch.inference_mode()
