@@ -4,6 +4,7 @@ in:  the experiment's section of the config and the models that it names
 out: <results>/EXPERIMENT/model~M/seq_len~N/seed~S.parquet   one shard a cell
      <results>/tables/EXPERIMENT.{csv,parquet,md}            one row per (model, seq_len)
      <results>/tables/EXPERIMENT_cells.parquet               one row a cell, for the figures
+     <results>/tables/{scaling,ratios}.{csv,parquet,md}      what the times say
      <results>/figures/time.{png,svg}                        README figure 1
      <results>/figures/forward_memory.{png,svg}              the memory of a forward pass
 """
@@ -13,6 +14,8 @@ rule timing:
     input:
         multiext("<results>/tables/timing", ".csv", ".parquet", ".md"),
         "<results>/tables/timing_cells.parquet",
+        multiext("<results>/tables/scaling", ".csv", ".parquet", ".md"),
+        multiext("<results>/tables/ratios", ".csv", ".parquet", ".md"),
         multiext("<results>/figures/time", ".png", ".svg"),
         multiext("<results>/figures/forward_memory", ".png", ".svg"),
 
@@ -58,6 +61,24 @@ rule timing_table:
         "../../envs/report.yaml"
     script:
         "../scripts/timing_table.py"
+
+
+rule timing_comparison:
+    """Fit how each model's time grows, and compare it with the first model's."""
+    input:
+        cells="<results>/tables/timing_cells.parquet",
+        code=sources("workflow.scripts.timing_comparison"),
+    output:
+        scaling=multiext("<results>/tables/scaling", ".csv", ".parquet", ".md"),
+        ratios=multiext("<results>/tables/ratios", ".csv", ".parquet", ".md"),
+    params:
+        margin=config["margin"],
+    log:
+        "<results>/logs/timing_comparison.log",
+    conda:
+        "../../envs/report.yaml"
+    script:
+        "../scripts/timing_comparison.py"
 
 
 rule time_figure:

@@ -3,10 +3,12 @@
 import pandas as pd
 
 from workflow.seqbench.intervals import median_interval
+from workflow.seqbench.stats import variance_split
 from workflow.seqbench.tables import (
     by_model_and_length,
     flag_text,
     interval_columns,
+    readable,
     seconds,
     status_columns,
 )
@@ -24,6 +26,9 @@ def summarize(cells):
         **interval_columns(per_call, "time", "s"),
         "interval": method,
         **interval_columns(ok["cold_s"], "cold", "s"),
+        **dict(
+            zip(("spread_between", "spread_within"), variance_split(ok["samples_s"]), strict=True)
+        ),
         "tokens_per_s": ok["tokens"].max() / median,
         **interval_columns(per_call / ok["calibration_s"], "time_calibrated", ""),
         "call_memory_bytes": ok["call_memory_bytes"].median(),
@@ -52,6 +57,12 @@ def for_people(summary):
             "95 % interval": [
                 f"{seconds(low)} – {seconds(high)}"
                 for low, high in zip(summary["time_low_s"], summary["time_high_s"], strict=True)
+            ],
+            "spread between / within processes": [
+                f"{readable(100 * between)} / {readable(100 * within)} %"
+                for between, within in zip(
+                    summary["spread_between"], summary["spread_within"], strict=True
+                )
             ],
             "cold call": summary["cold_median_s"].map(seconds),
             "tokens/s": summary["tokens_per_s"],

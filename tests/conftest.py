@@ -1,0 +1,171 @@
+"""What several tests share: a copy of the project that has finished a smoke run, and dry runs in it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+SMOKE = "workflow/presets/smoke.yaml"
+BIN = Path(sys.executable).parent
+JOB = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):$(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
+
+# As in every job of the pipeline. The second one can only be set before torch has done any work.
+torch.set_num_threads(1)
+torch.set_num_interop_threads(1)
+
+
+def merge(base, override):
+    """`base` with the keys of `override`, mappings merged level by level, as Snakemake does it."""
+    if not isinstance(override, dict) or not isinstance(base, dict):
+        return override
+    return base | {key: merge(base.get(key), value) for key, value in override.items()}
+
+
+def shipped(*overrides):
+    """config.yaml with overrides merged in: mappings, or paths of presets."""
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    for override in overrides:
+        if isinstance(override, str | Path):
+            override = yaml.safe_load((ROOT / override).read_text())
+        config = merge(config, override)
+    return config
+
+
+class Project:
+    """A working copy of the repository in which Snakemake can run."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    def __truediv__(self, name):
+        return self.path / name
+
+    @classmethod
+    def copy(cls, target):
+        """The files that git tracks or would track, under a new repository of their own."""
+        target = Path(target)
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for name in filter(None, listed.split("\0")):
+            if (ROOT / name).is_file():
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, target / name)
+        project = cls(target)
+        project.git("init", "--quiet", "--initial-branch=main")
+        project.commit("a copy")
+        return project
+
+    def clone(self, target):
+        """A copy with results and Snakemake's records, times of modification included."""
+        shutil.copytree(self.path, target, symlinks=True)
+        return Project(target)
+
+    def git(self, *arguments):
+        identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+        subprocess.run(
+            ["git", *identity, *arguments], cwd=self.path, check=True, capture_output=True
+        )
+
+    def commit(self, message):
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+
+    def snakemake(self, *arguments, config=None, expect=0, cores=2):
+        """Run Snakemake with the smoke preset and `config` over it; what it printed."""
+        files = [SMOKE]
+        if config is not None:
+            (self / "override.yaml").write_text(yaml.safe_dump(config))
+            files.append("override.yaml")
+        done = subprocess.run(
+            [
+                *(BIN / "snakemake", "--cores", str(cores), "--nocolor"),
+                *(*arguments, "--configfile", *files),
+            ],
+            cwd=self.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert done.returncode == expect, done.stdout[-6000:]
+        return done.stdout
+
+    def planned(self, *arguments, config=None, cores=2):
+        """What a dry run would do: a Counter of jobs, (rule, experiment, model, seq_len, seed)."""
+        output = self.snakemake("--dry-run", *arguments, config=config, cores=cores)
+        jobs = Counter()
+        for rule, body in JOB.findall(output):
+            found = re.search(r"^ +wildcards: (.*)$", body, re.MULTILINE)
+            pairs = dict(pair.split("=", 1) for pair in found[1].split(", ")) if found else {}
+            key = tuple(pairs.get(k) for k in ("experiment", "model", "seq_len", "seed"))
+            jobs[rule, *key] += 1
+        assert jobs or "Nothing to be done" in output, output[-3000:]
+        return jobs
+
+    def files(self):
+        """Every file of the copy but those of git and Snakemake."""
+        return sorted(
+            path
+            for path in self.path.rglob("*")
+            if path.is_file() and not {".git", ".snakemake", "__pycache__"} & set(path.parts)
+        )
+
+    def results(self):
+        """Path, time of modification and content of everything under results/."""
+        return {
+            path: (path.stat().st_mtime_ns, path.read_bytes())
+            for path in self.files()
+            if "results" in path.relative_to(self.path).parts[:1]
+        }
+
+    def edit(self, name, old, new):
+        """Replace text in a file; it must be there."""
+        text = (self / name).read_text()
+        assert old in text, f"{name} has no {old!r}"
+        (self / name).write_text(text.replace(old, new, 1))
+
+
+@pytest.fixture(scope="session")
+def smoke_run(tmp_path_factory):
+    """A copy of the project after one real smoke run. Read it; change a clone (`project`)."""
+    project = Project.copy(tmp_path_factory.mktemp("smoke") / "project")
+    project.snakemake()
+    return project
+
+
+@pytest.fixture
+def project(smoke_run, tmp_path):
+    """A finished smoke run of its own for each test."""
+    clone = smoke_run.clone(tmp_path / "project")
+    yield clone
+    shutil.rmtree(clone.path)
+
+
+@pytest.fixture
+def run_python():
+    """Run code in a fresh Python process at the repository's root; what it prints."""
+
+    def run(code, **environment):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr[-4000:]
+        return done.stdout
+
+    return run

@@ -1,0 +1,75 @@
+"""Architectures whose result is known beforehand; a config names them `tests.known_truth:Oracle`.
+
+They have just enough of the contract to be trained and timed.
+"""
+
+import math
+
+import torch
+from torch import nn
+
+
+class Known(nn.Module):
+    """A core without parameters."""
+
+    def __init__(self, d_model, seq_len):
+        super().__init__()
+        self.d_model = d_model
+
+    def parameter_count(self):
+        return 0
+
+    def flops(self, seq_len):
+        return 0
+
+
+class Oracle(Known):
+    """The first token's embedding at every position: solves the task as soon as the head can read."""
+
+    def forward(self, x):
+        return x[:, :1].expand_as(x)  # (batch, seq_len, d_model)
+
+
+class Constant(Known):
+    """Nothing of the input: cannot do better than chance."""
+
+    def forward(self, x):
+        return x * 0
+
+
+class BagOfTokens(Known):
+    """The mean of the embeddings: knows which tokens there were, not in which order."""
+
+    def forward(self, x):
+        return x.mean(dim=1, keepdim=True).expand_as(x)
+
+
+class Diverging(Oracle):
+    """An oracle whose output is NaN from its `good + 1`-th training step on."""
+
+    def __init__(self, d_model, seq_len, good=7):
+        super().__init__(d_model, seq_len)
+        self.left = good
+
+    def forward(self, x):
+        if self.training:
+            self.left -= 1
+        return super().forward(x) * (1.0 if self.left >= 0 else math.nan)
+
+
+class Slow(Oracle):
+    """An oracle that takes a tenth of a second."""
+
+    def forward(self, x):
+        import time
+
+        time.sleep(0.1)
+        return super().forward(x)
+
+
+class Hungry(Known):
+    """Needs 400 bytes for each pair of positions, which it fills."""
+
+    def forward(self, x):
+        n = x.shape[1]
+        return x + torch.ones(100, n, n).sum() * 0
