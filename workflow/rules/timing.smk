@@ -63,24 +63,6 @@ rule timing_table:
         "../scripts/timing_table.py"
 
 
-rule timing_comparison:
-    """Fit how each model's time grows, and compare it with the first model's."""
-    input:
-        cells="<results>/tables/timing_cells.parquet",
-        code=sources("workflow.scripts.timing_comparison"),
-    output:
-        scaling=multiext("<results>/tables/scaling", ".csv", ".parquet", ".md"),
-        ratios=multiext("<results>/tables/ratios", ".csv", ".parquet", ".md"),
-    params:
-        margin=config["margin"],
-    log:
-        "<results>/logs/timing_comparison.log",
-    conda:
-        "../../envs/report.yaml"
-    script:
-        "../scripts/timing_comparison.py"
-
-
 rule time_figure:
     """Draw time against sequence length: the first README figure."""
     input:
