@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -37,6 +37,34 @@ def shipped(*overrides):
             override = yaml.safe_load((ROOT / override).read_text())
         config = merge(config, override)
     return config
+
+
+@dataclass
+class Job:
+    """One job of a dry run."""
+
+    rule: str
+    wildcards: dict
+    outputs: list
+
+    @classmethod
+    def parse(cls, rule, body):
+        """From the block that a dry run prints for it."""
+
+        def entries(name):
+            found = re.search(rf"^ +{name}: (.*)$", body, re.MULTILINE)
+            return found[1].split(", ") if found else []
+
+        wildcards = dict(entry.split("=", 1) for entry in entries("wildcards"))
+        return cls(rule, wildcards, entries("output"))
+
+    @property
+    def cell(self):
+        """(experiment, model, seq_len, seed) of a job that runs a cell, None of any other."""
+        if "model" not in self.wildcards:
+            return None
+        w = self.wildcards
+        return w["experiment"], w["model"], int(w["seq_len"]), int(w["seed"])
 
 
 class Project:
@@ -103,14 +131,9 @@ class Project:
         return done.stdout
 
     def planned(self, *arguments, config=None, cores=2):
-        """What a dry run would do: a Counter of jobs, (rule, experiment, model, seq_len, seed)."""
+        """Jobs of a dry run."""
         output = self.snakemake("--dry-run", *arguments, config=config, cores=cores)
-        jobs = Counter()
-        for rule, body in JOB.findall(output):
-            found = re.search(r"^ +wildcards: (.*)$", body, re.MULTILINE)
-            pairs = dict(pair.split("=", 1) for pair in found[1].split(", ")) if found else {}
-            key = tuple(pairs.get(k) for k in ("experiment", "model", "seq_len", "seed"))
-            jobs[rule, *key] += 1
+        jobs = [Job.parse(rule, body) for rule, body in JOB.findall(output)]
         assert jobs or "Nothing to be done" in output, output[-3000:]
         return jobs
 

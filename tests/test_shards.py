@@ -152,7 +152,9 @@ def test_a_column_of_another_type_is_refused(tmp_path):
 
 def test_a_shard_of_another_experiment_with_the_same_columns_is_refused(tmp_path):
     paths, cells = two(tmp_path)
-    foreign = write(tmp_path / "other", timing_schema("train_step"), experiment="train_step", seed=1)
+    foreign = write(
+        tmp_path / "other", timing_schema("train_step"), experiment="train_step", seed=1
+    )
     shutil.copy(foreign, paths[1])
     refused([paths[1], "train_step"], paths, cells)
 

@@ -286,10 +286,11 @@ def for_people(audit):
         markdown(memory_for_people(memory)),
     ]
     notes = audit[audit["note"] != ""].groupby(["experiment", "note"], sort=False)["seq_len"]
-    for (experiment, note), lengths in notes:
-        where = ", ".join(f"{length:,}" for length in sorted(set(lengths)))
-        parts.append(f"- {experiment}, {where} tokens: {note}\n")
-    return "\n".join(parts)
+    lines = [
+        f"- {experiment}, {', '.join(f'{n:,}' for n in sorted(set(lengths)))} tokens: {note}\n"
+        for (experiment, note), lengths in notes
+    ]
+    return "\n".join([*parts, "".join(lines)] if lines else parts)
 
 
 def counts(speed):
@@ -384,13 +385,19 @@ def draw_speed(axis, speed):
         if not front:
             axis.plot(rows["rung"], ratio, color="0.6", lw=0.9, zorder=1)
             continue
-        bars = [(ratio - rows["ratio_low"]).fillna(0), (rows["ratio_high"] - ratio).fillna(0)]
+        bars = [
+            side.fillna(0).clip(lower=0)
+            for side in (ratio - rows["ratio_low"], rows["ratio_high"] - ratio)
+        ]
         axis.errorbar(rows["rung"], ratio, yerr=bars, color=attention, marker="s", lw=2.4, zorder=3)
         for x, y in zip(rows["rung"], ratio, strict=True):
-            if not math.isnan(y):
+            if math.isnan(y):
+                say_absent(axis, x)
+            else:
                 say(axis, times(y), x + 0.06, y, attention, size=10.5, dy=7, ha="left")
+        first, final = times(ratio.iloc[0]), times(last["ratio"])
         axis.set_title(
-            f"Speed: {times(ratio.iloc[0])} the LSTM's time becomes {times(last['ratio'])}"
+            f"Speed: {first} the LSTM's time becomes {final}" if last["rung"] > 1 else "Speed"
         )
     plain_log_ticks(axis, "{:g}×")
     rungs(axis, speed)
@@ -420,9 +427,11 @@ def draw_memory(axis, memory, trainings):
         if row.rung == 1:
             axis.plot(x, STEPS, mfc="white", zorder=3, **look)
             arrow = {"arrowstyle": "->", "color": color, "lw": 1.2, "shrinkA": 4}
-            axis.annotate("", (x, STEPS * 1.45), (x, STEPS), arrowprops=arrow)
-            say(axis, f"loss\n{row.loss_at_500_median_nats:.2f}", x, STEPS * 1.45, color, dy=1)
-        elif row.n:
+            axis.annotate("", (x, STEPS * 1.4), (x, STEPS), arrowprops=arrow)
+            say(axis, f"loss\n{row.loss_at_500_median_nats:.2f}", x, STEPS, color, dy=-6, va="top")
+        elif row.n == 0:
+            say_absent(axis, x)
+        else:
             own = trainings[trainings["model"] == row.model]
             steps = own.loc[own["seq_len"] == row.seq_len, "solved_step"].sort_values()
             spread = x + np.linspace(-0.15, 0.15, len(steps))
@@ -435,8 +444,8 @@ def draw_memory(axis, memory, trainings):
     within = f"at\n{budgets[-1]:,} steps" if len(budgets) <= 2 else "within\ntheir budget"
     say(axis, f"unsolved {within}", 0.5, band[1], "0.35", dy=0, ha="left", va="center")
     say(axis, "solved:", 0.5, band[2], "0.35", ha="left")
-    say(axis, "the original\nstopped here", 0.5, STEPS, "0.35", dy=-4, ha="left", va="top")
-    axis.set_ylim(top=band[2] * 1.45)
+    say(axis, "the original\nstopped here", 0.5, STEPS, "0.35", dy=-30, ha="left", va="top")
+    axis.set_ylim(bottom=min(STEPS * 0.35, axis.get_ylim()[0]), top=band[2] * 1.45)
     plain_log_ticks(axis, "{:,.0f}", highest=max(budgets))
     rungs(axis, memory)
     axis.set_ylabel("training steps until solved")
@@ -458,6 +467,12 @@ def say(axis, text, x, y, color, size=8.5, dy=4, ha="center", va="baseline"):
         ha=ha,
         va=va,
     )
+
+
+def say_absent(axis, x):
+    """That the run has nothing for the rung at x."""
+    look = {"rotation": 90, "color": "0.5", "fontsize": 8.5, "ha": "center"}
+    axis.text(x, 0.5, "not in this run", transform=axis.get_xaxis_transform(), **look)
 
 
 def times(ratio):

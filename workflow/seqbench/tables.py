@@ -78,6 +78,11 @@ def readable(value):
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def bounds(low, high, text):
+    """An interval as people write it, in the format of `text`; a dash where there is none."""
+    return "–" if math.isnan(low) or math.isnan(high) else f"{text(low)} – {text(high)}"
+
+
 def seconds(value):
     """Seconds with the unit that reads best: 1.25 ms."""
     if math.isnan(value):

@@ -1,26 +1,50 @@
-"""A verdict on each of the original's claims, computed from the tables by pre-stated rules."""
+"""A verdict on each of the original's claims, computed from the tables by pre-stated rules.
+
+A finding holds or fails only where a 95 % interval lies wholly on one side of its threshold, so
+each is wrong in at most 2.5 % of runs; that is not corrected for the number of claims. "Supported"
+and "refuted" need every finding to agree, which needs no correction. A rule of the kind "there is
+a length" corrects for the number of lengths itself.
+"""
 
 import math
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
+from scipy.stats import t as student
 
-from workflow.seqbench.intervals import binomial_interval
-from workflow.seqbench.stats import classify_ratio, log_ratio, scaling_interval
+from workflow.seqbench.intervals import CONFIDENCE, binomial_interval
+from workflow.seqbench.stats import (
+    MIN_RUNS,
+    classify_ratio,
+    fit_scaling,
+    log_ratio,
+    scaling_interval,
+)
 
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
-MORE_RUNS = {
-    "timing": "more seeds under timing: (each narrows the interval), on a quieter machine",
-    "recall": "more seeds under recall:",
+MAX_RUNS = 200  # nobody runs more; what needs more is too near its threshold to be decided
+# Tables that a rule reads beside the cells that its tests name; recall's where they name none.
+READS = {
+    "loss_zero_immediately": ["recall", "recall_curves"],
+    "gradient_decides": ["recall", "gradient_flow"],
+    "distance_does_not_matter": ["recall", "distance"],
+}
+TARGETS = {  # of the workflow, where not named for the table
+    "timing_audit": "audit",
+    "recall_curves": "recall",
+    "distance": "mechanism",
+    "gradient_flow": "mechanism",
 }
 
 
 class Finding(NamedTuple):
-    """What one test shows under one condition (a length, a model): an outcome and its numbers."""
+    """What one test shows under one condition: an outcome, its numbers, what would decide it."""
 
-    condition: str
+    condition: int | str  # a sequence length, or words
     outcome: str
     evidence: str
+    decide: str = ""
 
 
 class Tables(NamedTuple):
@@ -37,27 +61,29 @@ def judge(claims, tables):
     """The table `verdicts`: one row a claim, in the order of `claims` (the parsed claims.yaml)."""
     rows = []
     for name, claim in claims["claims"].items():
-        rule = RULES[claim["rule"]]
+        rule, tests = RULES[claim["rule"]], claim["tests"]
         findings = {
-            protocol: rule(tables, test, claims["thresholds"])
-            for protocol, test in claim["tests"].items()
+            protocol: rule(tables, test, claims["thresholds"]) for protocol, test in tests.items()
         }
         verdict, condition = conclude(findings)
-        kind = "timing" if "table" in next(iter(claim["tests"].values())) else "recall"
+        sources = sources_of(claim)
         rows.append(
             {
                 "claim": name,
                 "quote": claim["quote"],
                 "verdict": verdict,
                 "condition": condition,
-                "evidence": "; ".join(
-                    f"{protocol}: {', '.join(f.evidence for f in found)}"
+                "evidence": " | ".join(
+                    f"{protocol}, {outcomes(found)}: {' / '.join(models_of(tests[protocol]))} "
+                    f"{', '.join(f.evidence for f in found)}"
                     for protocol, found in findings.items()
                 ),
+                "would_decide": would_decide(findings),
                 "rule": claim["says"],
-                "would_decide": would_decide(findings, MORE_RUNS[kind]),
-                "tables": ", ".join(sources_of(claim)),
-                "reproduce": f"snakemake --cores 4 {' '.join(targets_of(claim))}",
+                "tables": "; ".join(f"{table}: {', '.join(m)}" for table, m in sources.items()),
+                "shards": ", ".join(shards_of(claim)),
+                "reproduce": "snakemake --cores 4 "
+                + " ".join(sorted({TARGETS.get(table, table) for table in sources})),
             }
         )
     return pd.DataFrame(rows)
@@ -65,57 +91,76 @@ def judge(claims, tables):
 
 def conclude(findings):
     """Verdict and condition from {protocol: findings}."""
-    outcomes = {f.outcome for found in findings.values() for f in found}
-    if outcomes == {HOLDS}:
+    seen = {f.outcome for found in findings.values() for f in found}
+    if seen == {HOLDS}:
         return "supported", ""
-    if outcomes == {FAILS}:
+    if seen == {FAILS}:
         return "refuted", ""
-    if outcomes <= {UNDECIDED}:
+    if seen <= {UNDECIDED}:
         return "inconclusive", ""
-    parts = []
-    for protocol, found in findings.items():
-        said = []
-        for outcome in (HOLDS, FAILS, UNDECIDED):
-            where = [f.condition for f in found if f.outcome == outcome]
-            if len(where) == len(found):
-                said.append(outcome)
-            elif where:
-                said.append(f"{outcome} at {', '.join(where)}")
-        parts.append(f"{protocol}: {'; '.join(said)}")
+    parts = [f"{protocol}: {outcomes(found)}" for protocol, found in findings.items()]
     return "conditional", " | ".join(parts)
 
 
-def would_decide(findings, how):
+def outcomes(found):
+    """The outcomes of one test in words: "holds at 500, 1,000 tokens; undecided at 100 tokens"."""
+    where = {
+        outcome: [f.condition for f in found if f.outcome == outcome]
+        for outcome in (HOLDS, FAILS, UNDECIDED)
+    }
+    return "; ".join(
+        outcome if len(own) == len(found) else f"{outcome} at {places(own)}"
+        for outcome, own in where.items()
+        if own
+    )
+
+
+def places(conditions):
+    """Conditions in words; lengths share one unit."""
+    lengths = [f"{n:,}" for n in conditions if not isinstance(n, str)]
+    words = [f"{', '.join(lengths)} tokens"] if lengths else []
+    return ", ".join(words + [c for c in conditions if isinstance(c, str)])
+
+
+def would_decide(findings):
     """What would decide the findings that are undecided, or nothing where none is."""
-    where = [
-        f"{protocol}, {f.condition}"
-        for protocol, found in findings.items()
-        for f in found
-        if f.outcome == UNDECIDED
-    ]
-    return f"{'; '.join(where)}: {how}" if where else ""
+    parts = []
+    for protocol, found in findings.items():
+        undecided = [f for f in found if f.outcome == UNDECIDED]
+        for decide in dict.fromkeys(f.decide for f in undecided):
+            where = places([f.condition for f in undecided if f.decide == decide])
+            parts.append(f"{protocol}, {where}: {decide}")
+    return " | ".join(parts)
+
+
+def models_of(test):
+    """Models that a test looks at."""
+    return [test[key] for key in ("a", "b", "model") if key in test]
+
+
+def experiment_of(test):
+    """Experiment whose cells a test looks at."""
+    return test["table"].removesuffix("_cells") if "table" in test else "recall"
 
 
 def sources_of(claim):
-    """Names of the tables that a claim's rule reads."""
-    if any("table" in test for test in claim["tests"].values()):
-        return sorted({test["table"].removesuffix("_cells") for test in claim["tests"].values()})
-    return {
-        "loss_zero_immediately": ["recall", "recall_curves"],
-        "gradient_decides": ["recall", "gradient_flow"],
-        "distance_does_not_matter": ["distance", "recall"],
-    }.get(claim["rule"], ["recall"])
+    """{table: models} of the rows that a claim's verdict rests on."""
+    found = {}
+    for test in claim["tests"].values():
+        for table in READS.get(claim["rule"], [experiment_of(test)]):
+            own = found.setdefault(table, [])
+            own += [model for model in models_of(test) if model not in own]
+    return found
 
 
-def targets_of(claim):
-    """Targets of the workflow that make those tables."""
-    target = {
-        "timing_audit": "audit",
-        "recall_curves": "recall",
-        "distance": "mechanism",
-        "gradient_flow": "mechanism",
+def shards_of(claim):
+    """Folders of the shards behind those rows, relative to the run's folder."""
+    folders = {
+        f"{experiment_of(test)}/model~{model}/"
+        for test in claim["tests"].values()
+        for model in models_of(test)
     }
-    return sorted({target.get(table, table) for table in sources_of(claim)})
+    return sorted(folders)
 
 
 # Rules: (tables, test, thresholds) -> findings.
@@ -123,137 +168,172 @@ def targets_of(claim):
 
 def faster(tables, test, thresholds):
     """a takes less time than b, at each length."""
+    outcome = {"faster": HOLDS, "slower": FAILS, "equal": FAILS}
     return [
-        Finding(
-            f"{seq_len:,} tokens",
-            {"faster": HOLDS, "slower": FAILS, "equal": FAILS}.get(kind, UNDECIDED),
-            f"{seq_len:,} tokens: {said}",
-        )
-        for seq_len, kind, said in ratios(tables, test, thresholds)
-    ] or [missing(f"{test['a']} and {test['b']}")]
+        Finding(seq_len, outcome.get(kind, UNDECIDED), said, decide)
+        for seq_len, kind, said, decide in ratios(tables, test, thresholds)
+    ] or [missing(test)]
 
 
 def somewhere_slower(tables, test, thresholds):
-    """There is a length at which a takes more time than b; one finding for all lengths."""
-    found = ratios(tables, test, thresholds)
-    if not found:
-        return [missing(f"{test['a']} and {test['b']}")]
-    slower = [(seq_len, said) for seq_len, kind, said in found if kind == "slower"]
-    if slower:
-        seq_len, said = slower[-1]
-        return [Finding("some length", HOLDS, f"{seq_len:,} tokens: {said}")]
-    undecided = any(kind in ("inconclusive", "not enough runs") for _, kind, _ in found)
-    outcome = UNDECIDED if undecided else FAILS
-    return [
-        Finding("every length", outcome, ", ".join(f"{n:,} tokens: {said}" for n, _, said in found))
+    """There is a length at which a takes more time than b; one finding for all lengths.
+
+    One length in many is slower by chance sooner than a given one: each is held to a part of the
+    error (Bonferroni). That none is slower needs all of them to be faster or equal.
+    """
+    usual = ratios(tables, test, thresholds)
+    if not usual:
+        return [missing(test)]
+    strict = ratios(tables, test, thresholds, 1 - (1 - CONFIDENCE) / len(usual))
+    slower = [
+        Finding("some length", HOLDS, said) for _, kind, said, _ in strict if kind == "slower"
     ]
+    if slower:
+        return slower[-1:]
+    said = ", ".join(said for _, _, said, _ in usual)
+    if all(kind in ("faster", "equal") for _, kind, _, _ in usual):
+        return [Finding("every length", FAILS, said)]
+    decide = next(d for _, kind, _, d in strict if kind not in ("faster", "equal"))
+    return [Finding("every length", UNDECIDED, said, decide)]
 
 
-def ratios(tables, test, thresholds):
-    """(seq_len, classification, text) of a's time over b's, paired by process, at each length."""
+def ratios(tables, test, thresholds, confidence=CONFIDENCE):
+    """(seq_len, class, text, what would decide) of a's time over b's, paired by process."""
     a, b = (matrix(tables, test, test[side]) for side in "ab")
+    edge = math.log1p(thresholds["margin"])
     found = []
     for seq_len in a.columns.intersection(b.columns):
-        pair = pd.concat([a[seq_len], b[seq_len]], axis=1, keys="ab")
-        ratio, low, high, _ = log_ratio(pair["a"], pair["b"])
+        pair = pd.concat([a[seq_len], b[seq_len]], axis=1, keys="ab").dropna()
+        ratio, low, high, _ = log_ratio(pair["a"], pair["b"], confidence=confidence)
+        decide = enough_runs(*np.log([ratio, low, high]), len(pair), [-edge, edge], confidence)
         kind = classify_ratio(low, high, thresholds["margin"])
-        found.append((seq_len, kind, f"{interval(ratio, low, high)} times {test['b']}"))
+        found.append((seq_len, kind, f"{seq_len:,}: {interval(ratio, low, high)}", decide))
     return found
 
 
 def linear(tables, test, thresholds):
     """The slope at the longest length lies within the bounds of a linear profile."""
-    bottom, top = thresholds["linear_slope"]
-    return [slope_finding(tables, test, lambda low, high: within(low, high, bottom, top))]
+    return [slope_finding(tables, test, thresholds, *thresholds["linear_slope"])]
 
 
 def quadratic(tables, test, thresholds):
     """The slope at the longest length is above the threshold."""
-    limit = thresholds["quadratic_slope"]
-    return [slope_finding(tables, test, lambda low, high: within(low, high, limit, math.inf))]
+    return [slope_finding(tables, test, thresholds, thresholds["quadratic_slope"], math.inf)]
 
 
-def slope_finding(tables, test, decide):
-    """A finding on the slope d ln y / d ln N at the longest length of a model."""
-    values = matrix(tables, test, test["model"]).dropna(axis=1)
+def slope_finding(tables, test, thresholds, bottom, top):
+    """Whether the slope d ln y / d ln N at a model's longest length is from `bottom` to `top`.
+
+    The longest length is that which every process completed. A fitted law that misses one of the
+    two longest lengths says nothing about the slope there.
+    """
+    values = matrix(tables, test, test["model"])
     if values.empty:
-        return missing(test["model"])
-    slope, low, high, method = scaling_interval(list(values.columns), values.to_numpy())[
-        "slope_last"
-    ]
-    longest = f"{max(values.columns):,} tokens"
+        return missing(test)
+    values = values.where(values > 0).dropna(axis=1)
+    if len(values.columns) < 3:
+        return Finding("this run", UNDECIDED, "below 3 lengths", "3 lengths at least")
+    lengths, longest = list(values.columns), max(values.columns)
+    slope, low, high, method = scaling_interval(lengths, values.to_numpy())["slope_last"]
+    said = f"slope {interval(slope, low, high)} at {longest:,}"
     if math.isnan(low):
-        return Finding(longest, UNDECIDED, f"{test['model']}: {method}")
-    text = f"{test['model']}: slope {interval(slope, low, high)} at {longest}"
-    return Finding(longest, decide(low, high), text)
+        return Finding(longest, UNDECIDED, f"{method}", enough_runs(slope, low, high, len(values)))
+    mean = np.exp(np.log(values.to_numpy()).mean(axis=0))
+    fit = fit_scaling(lengths, mean)
+    law = fit.a + fit.b * np.array(lengths) + fit.c * np.square(lengths, dtype=float)
+    miss = np.abs(law / mean - 1)[-2:].max()
+    if miss > thresholds["misfit"]:
+        said = f"{said}, but the fitted law is {miss:.0%} off"
+        return Finding(longest, UNDECIDED, said, "more lengths near the longest")
+    edges = [edge for edge in (bottom, top) if math.isfinite(edge)]
+    decide = enough_runs(slope, low, high, len(values), edges)
+    return Finding(longest, within(low, high, bottom, top), said, decide)
 
 
 def loss_zero_immediately(tables, test, thresholds):
     """Most runs at the longest length get a training loss of zero within the first steps."""
-    curves = tables.recall_curves[tables.recall_curves["model"] == test["model"]]
-    if curves.empty:
-        return [missing(test["model"])]
-    curves = curves[curves["seq_len"] == curves["seq_len"].max()]
-    wide = curves.pivot(index="step", columns="seed", values="train_loss").rolling(10).mean()
-    first = wide.loc[: thresholds["immediately"]].min()
-    reached = int((first < thresholds["zero_loss"]).sum())
-    steps = thresholds["immediately"]
-    said = f"{test['model']} in {reached} of {len(first)} runs by step {steps}; loss there {first.median():.2f} nats (median)"
-    return [rate_finding(curves["seq_len"].iloc[0], reached, len(first), thresholds, said)]
+    runs = longest_runs(tables, test)
+    if runs.empty:
+        return [missing(test)]
+    seq_len, steps = int(runs["seq_len"].iloc[0]), thresholds["immediately"]
+    curves = tables.recall_curves
+    curves = curves[(curves["model"] == test["model"]) & (curves["seq_len"] == seq_len)]
+    wide = curves.pivot(index="step", columns="seed", values="train_loss")
+    lowest = wide.rolling(10).mean().loc[:steps].min()
+    reached = lowest < thresholds["zero_loss"]
+    followed = wide.apply(pd.Series.last_valid_index) >= steps
+    diverged = lowest.index.isin(runs.loc[runs["status"] == "diverged", "seed"])
+    missed = ~reached & (followed | diverged)
+    said = f"{reached.sum()} of {len(reached)} by step {steps}, loss down to {lowest.median():.2f}"
+    return [rate_finding(seq_len, reached.sum(), missed.sum(), len(reached), thresholds, said)]
 
 
 def fails_to_solve(tables, test, thresholds):
     """Most runs at the longest length are unsolved (within so many steps, or the whole budget)."""
-    runs = longest_runs(tables, test["model"])
+    runs = longest_runs(tables, test)
     if runs.empty:
-        return [missing(test["model"])]
-    within_steps = test.get("within", math.inf)
-    unsolved = int((~(runs["solved_step"] <= within_steps)).sum())
-    budget = min(within_steps, runs["budget_steps"].max())
-    said = f"{test['model']} solved in {len(runs) - unsolved} of {len(runs)} runs within {budget:,.0f} steps"
-    return [rate_finding(runs["seq_len"].iloc[0], unsolved, len(runs), thresholds, said)]
+        return [missing(test)]
+    seq_len, steps = int(runs["seq_len"].iloc[0]), test.get("within", runs["budget_steps"].max())
+    solved = runs["solved_step"] <= steps
+    # A run that ended before, for want of time, might have gone on to solve it.
+    followed = (runs["status"] == "diverged") | (runs["steps"] >= steps)
+    failed = ~solved & (followed | (runs["solved_step"] > steps))
+    said = f"{share(solved.sum(), len(runs))} solved by step {steps:,} at {seq_len:,}"
+    return [rate_finding(seq_len, failed.sum(), solved.sum(), len(runs), thresholds, said)]
 
 
 def gradient_decides(tables, test, thresholds):
-    """No gradient at the first token before training and unsolved, or gradient and solved."""
-    runs = longest_runs(tables, test["model"])
+    """At each length: no gradient at the first token before training and unsolved, or both."""
+    runs = pick(tables.recall_cells, test["model"], test)
     flow = tables.gradient_flow
     flow = flow[(flow["model"] == test["model"]) & (flow["moment"] == "before training")]
-    if runs.empty or flow.empty:
-        return [missing(test["model"])]
-    flow = flow[flow["seq_len"] == flow["seq_len"].max()].set_index("position")["gradient_median"]
-    share = flow.iloc[0] / flow.iloc[-1]
-    vanished = share < thresholds["vanished"]
-    solved = int(runs["solved_step"].notna().sum())
-    expected = len(runs) - solved if vanished else solved
-    said = (
-        f"{test['model']}: {share:.0e} of the gradient reaches the first token before training, "
-        f"{solved} of {len(runs)} solved"
-    )
-    return [rate_finding(runs["seq_len"].iloc[0], expected, len(runs), thresholds, said)]
+    found = []
+    for seq_len, own in runs.groupby("seq_len"):
+        norms = flow[flow["seq_len"] == seq_len].sort_values("position")
+        if norms.empty:
+            continue
+        first, last = norms.iloc[0], norms.iloc[-1]
+        arrives = first["gradient_median"] / last["gradient_median"]
+        least = first["gradient_min"] / last["gradient_max"]
+        most = first["gradient_max"] / last["gradient_min"]
+        solved = own["solved_step"].notna()
+        said = f"{seq_len:,}: {arrives:.0e} of the gradient, {share(solved.sum(), len(own))} solved"
+        if least < thresholds["vanished"] <= most:
+            decide = "a length at which the seeds agree on whether the gradient arrives"
+            found.append(Finding(seq_len, UNDECIDED, said, decide))
+            continue
+        unsolved = ~solved & (
+            (own["status"] != "over budget") | (own["steps"] >= own["budget_steps"])
+        )
+        counts = [unsolved.sum(), solved.sum()]
+        yes, no = counts if most < thresholds["vanished"] else counts[::-1]
+        found.append(rate_finding(seq_len, yes, no, len(own), thresholds, said))
+    return found or [missing(test)]
 
 
 def distance_does_not_matter(tables, test, thresholds):
-    """Steps to solve at the longest length over those at the shortest; all runs must be solved."""
-    runs = tables.recall_cells[tables.recall_cells["model"] == test["model"]]
-    if runs.empty or runs["seq_len"].nunique() < 2:
-        return [missing(test["model"])]
-    near, far = runs["seq_len"].min(), runs["seq_len"].max()
-    steps = runs.pivot(index="seed", columns="seq_len", values="solved_step")
-    where = f"{near:,} to {far:,} tokens"
-    if steps[[near, far]].isna().any(axis=None):
-        unsolved = int(steps[[near, far]].isna().sum().sum())
-        solved = binomial_interval(len(steps) * 2 - unsolved, len(steps) * 2)
-        outcome = FAILS if solved[1] < thresholds["success_rate"] else UNDECIDED
-        return [
-            Finding(
-                where, outcome, f"{test['model']}: {unsolved} of {2 * len(steps)} runs not solved"
-            )
-        ]
-    ratio, low, high, _ = log_ratio(steps[far], steps[near])
-    outcome = within(low, high, 0, thresholds["distance_factor"])
-    said = f"{test['model']}: {far:,} tokens take {interval(ratio, low, high)} times the steps of {near:,}"
-    return [Finding(where, outcome, said)]
+    """In most runs the longest length takes no more steps than the shortest, within the factor.
+
+    A run that is not solved at both lengths does not show that. Runs are pairs by seed.
+    """
+    runs = pick(tables.recall_cells, test["model"], test)
+    if runs["seq_len"].nunique() < 2:
+        return [missing(test)]
+    near, far = int(runs["seq_len"].min()), int(runs["seq_len"].max())
+    steps = runs.pivot(index="seed", columns="seq_len", values="solved_step")[[near, far]]
+    factor = steps[far] / steps[near]  # NaN: not solved
+    alike = (factor <= thresholds["distance_factor"]).sum()
+    cut = runs[runs["seq_len"].isin([near, far]) & runs["solved_step"].isna()]
+    cut = cut.loc[(cut["status"] == "over budget") & (cut["steps"] < cut["budget_steps"]), "seed"]
+    other = len(factor) - alike - cut.nunique()
+    typical = factor.fillna(math.inf).median()
+    said = f"{far:,} takes {f'{typical:.2g}' if math.isfinite(typical) else '∞'} times the steps of {near:,}"
+    said = (
+        f"{said} (median), at most {thresholds['distance_factor']:g} in {share(alike, len(factor))}"
+    )
+    return [
+        rate_finding(f"{near:,} to {far:,} tokens", alike, other, len(factor), thresholds, said)
+    ]
 
 
 RULES = {
@@ -271,26 +351,60 @@ RULES = {
 }
 
 
+def pick(cells, model, test):
+    """The cells of a model that were made as `test` needs them: at one length, with settings."""
+    cells = cells[cells["model"] == model]
+    if "at" in test:
+        cells = cells[cells["seq_len"] == test["at"]]
+    for column, value in test.get("needs", {}).items():
+        cells = cells[cells[column] == value]
+    return cells
+
+
 def matrix(tables, test, model):
     """Values of a model by process (rows) and length (columns); empty where it was not run."""
-    cells = getattr(tables, test["table"])
-    cells = cells[cells["model"] == model]
+    cells = pick(getattr(tables, test["table"]), model, test)
     return cells.pivot(index="seed", columns="seq_len", values=test["time"]).astype(float)
 
 
-def longest_runs(tables, model):
-    """The recall cells of a model at its longest length."""
-    runs = tables.recall_cells[tables.recall_cells["model"] == model]
+def longest_runs(tables, test):
+    """The recall cells of a test's model at its longest length."""
+    runs = pick(tables.recall_cells, test["model"], test)
     return runs[runs["seq_len"] == runs["seq_len"].max()]
 
 
-def rate_finding(seq_len, successes, n, thresholds, said):
-    """A finding on "most runs": the exact interval of the rate against the threshold."""
-    low, high = binomial_interval(successes, n)
-    outcome = within(low, high, thresholds["success_rate"], math.inf)
-    return Finding(
-        f"{seq_len:,} tokens", outcome, f"{said} ({low:.0%} – {high:.0%} for the rate judged)"
-    )
+def missing(test):
+    """The finding where a run lacks what the test needs."""
+    wanted = [f"seq_len {test['at']}"] if "at" in test else []
+    wanted += [f"{key} {value}" for key, value in test.get("needs", {}).items()]
+    how = f" with {', '.join(wanted)}" if wanted else ""
+    decide = f"{' and '.join(models_of(test))} under {experiment_of(test)}.models{how}"
+    return Finding("this run", UNDECIDED, "not in this run", decide)
+
+
+def rate_finding(condition, yes, no, n, thresholds, said):
+    """A finding on "most runs" from exact intervals; runs neither yes nor no could be either."""
+    threshold = thresholds["success_rate"]
+    low, high = binomial_interval(yes, n)[0], binomial_interval(n - no, n)[1]
+    decide = "a larger max_seconds" if yes + no < n else f"more seeds than {MAX_RUNS}"
+    for m in range(n + 1, MAX_RUNS + 1) if yes + no == n else ():
+        bounds = binomial_interval(round(yes / n * m), m)
+        if within(*bounds, threshold, math.inf) != UNDECIDED:
+            decide = f"about {m} seeds at this rate"
+            break
+    return Finding(condition, within(low, high, threshold, math.inf), said, decide)
+
+
+def enough_runs(value, low, high, n, edges=(), confidence=CONFIDENCE):
+    """How many processes of the same spread would take a t-interval clear of every edge."""
+    if n < MIN_RUNS or math.isnan(low):
+        return f"{MIN_RUNS} processes at least"
+    quantile = (1 + confidence) / 2
+    spread = (high - low) / 2 * math.sqrt(n) / student.ppf(quantile, n - 1)
+    gap = min(abs(value - edge) for edge in edges)
+    m = np.arange(n + 1, MAX_RUNS + 1)
+    enough = m[student.ppf(quantile, m - 1) * spread / np.sqrt(m) < gap]
+    return f"about {enough[0]} processes" if len(enough) else f"more processes than {MAX_RUNS}"
 
 
 def within(low, high, bottom, top):
@@ -302,30 +416,32 @@ def within(low, high, bottom, top):
     return FAILS if high < bottom or low > top else UNDECIDED
 
 
-def missing(what):
-    """The finding where a run lacks what the rule needs."""
-    return Finding("this run", UNDECIDED, f"{what}: not in this run")
+def share(k, n):
+    """A count with the exact interval of its rate: 6 of 6 [54 – 100 %]."""
+    low, high = binomial_interval(k, n)
+    return f"{k} of {n} [{low * 100:.0f} – {high * 100:.0f} %]"
 
 
 def interval(value, low, high):
     """A number with its bounds: 0.42 [0.40, 0.44]."""
-    if math.isnan(low):
-        return f"{value:.2g} [not enough runs]"
-    return (
-        f"{value:.2f} [{low:.2f}, {high:.2f}]"
-        if value < 10
-        else f"{value:.1f} [{low:.1f}, {high:.1f}]"
-    )
+    if math.isnan(value):
+        return "none"
+    said = [f"{x:.2f}" if 0.1 <= x < 10 else f"{x:.3g}" for x in (value, low, high)]
+    bounds = "not enough runs" if math.isnan(low) else f"{said[1]}, {said[2]}"
+    return f"{said[0]} [{bounds}]"
 
 
 def for_people(verdicts):
     """The table that the README shows."""
+    shown = verdicts["evidence"].str.replace(" | ", "<br>", regex=False)
+    decide = verdicts["would_decide"].str.replace(" | ", "<br>", regex=False)
     return pd.DataFrame(
         {
             "The original says": [f"“{quote}”" for quote in verdicts["quote"]],
             "Verdict": [f"**{verdict}**" for verdict in verdicts["verdict"]],
-            "Condition": verdicts["condition"].str.replace(" | ", "<br>", regex=False),
-            "Evidence": verdicts["evidence"].str.replace("; ", "<br>", regex=False),
-            "More would decide": verdicts["would_decide"],
+            "Evidence": shown.where(decide == "", shown + "<br>*Would decide:* " + decide),
+            "Rows and command": [
+                f"{row.tables}<br>`{row.reproduce}`" for row in verdicts.itertuples()
+            ],
         }
     )

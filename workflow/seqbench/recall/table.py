@@ -8,6 +8,7 @@ import pandas as pd
 from workflow.seqbench import tasks
 from workflow.seqbench.intervals import binomial_interval, censored_median, median_interval
 from workflow.seqbench.tables import (
+    bounds,
     by_model_and_length,
     flag_text,
     interval_columns,
@@ -80,10 +81,10 @@ def for_people(summary):
     return pd.DataFrame(
         {
             "model": summary["model"],
-            "seq_len": summary["seq_len"],
+            "tokens": summary["seq_len"],
             "solved": [f"{s} of {n}" for s, n in zip(summary["solved"], summary["n"], strict=True)],
             "95 % interval": [
-                f"{low:.0%} – {high:.0%}"
+                bounds(low, high, "{:.0%}".format)
                 for low, high in zip(summary["solved_low"], summary["solved_high"], strict=True)
             ],
             "steps to solve": [

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from workflow.seqbench.intervals import censored_median
-from workflow.seqbench.style import label_ends, looks, save
+from workflow.seqbench.style import label_ends, looks, save, title_of
 
 KEYS = ["model", "architecture", "seq_len", "lr"]
 
@@ -15,7 +15,8 @@ def compare(cells):
     """The table `tuning`: one row per (model, seq_len, lr) with `chosen` on the best of each model.
 
     Best: most seeds solved; of those, the fewest steps (median, unsolved seeds as infinity); of
-    those, the lowest final loss.
+    those, the lowest final loss. A model that no rate solves has no choice and keeps the
+    experiment's rate.
     """
     rows = [
         {
@@ -32,7 +33,8 @@ def compare(cells):
     table = pd.DataFrame(rows)
     order = ["solved", "steps_to_solve_median", "final_loss_median_nats"]
     ranked = table.sort_values(order, ascending=[False, True, True], kind="stable")
-    table.loc[ranked.groupby(["model", "seq_len"]).head(1).index, "chosen"] = True
+    best = ranked.groupby(["model", "seq_len"]).head(1)
+    table.loc[best[best["solved"] > 0].index, "chosen"] = True
     return table.sort_values(["model", "seq_len", "lr"], ignore_index=True)
 
 
@@ -73,15 +75,15 @@ def draw(table, style, *paths):
                 mfc="none",
                 mec=look[model]["color"],
             )
-            last, top = rows.iloc[-1], best.iloc[0]
-            name = f"{model.replace('_', ' ')}, {top['solved']} of {top['n']} solved"
+            last = rows.iloc[-1]
+            name = f"{title_of(model)}, at best {rows['solved'].max()} of {last['n']} solved"
             ends.append((name, last["lr"], last["final_loss_median_nats"], look[model]["color"]))
         axis.set_xscale("log")
         axis.set_xticks(
             sorted(table["lr"].unique()), [f"{lr:g}" for lr in sorted(table["lr"].unique())]
         )
         axis.minorticks_off()
-        axis.set_xlim(right=table["lr"].max() * 8)
+        axis.set_xlim(right=table["lr"].max() * 14)
         axis.set_ylim(bottom=-0.1)
         axis.set_xlabel("learning rate (ring: chosen)")
         axis.set_ylabel("final loss (nats), median")

@@ -5,10 +5,10 @@ import pandas as pd
 from workflow.seqbench.intervals import median_interval
 from workflow.seqbench.stats import variance_split
 from workflow.seqbench.tables import (
+    bounds,
     by_model_and_length,
     flag_text,
     interval_columns,
-    readable,
     seconds,
     status_columns,
 )
@@ -51,25 +51,18 @@ def for_people(summary):
     return pd.DataFrame(
         {
             "model": summary["model"],
-            "seq_len": summary["seq_len"],
+            "tokens": summary["seq_len"],
             "n": summary["n"],
             "median": summary["time_median_s"].map(seconds),
             "95 % interval": [
-                f"{seconds(low)} – {seconds(high)}"
+                bounds(low, high, seconds)
                 for low, high in zip(summary["time_low_s"], summary["time_high_s"], strict=True)
             ],
-            "spread between / within processes": [
-                f"{readable(100 * between)} / {readable(100 * within)} %"
-                for between, within in zip(
-                    summary["spread_between"], summary["spread_within"], strict=True
-                )
-            ],
             "cold call": summary["cold_median_s"].map(seconds),
-            "tokens/s": summary["tokens_per_s"],
             "calibration units": summary["time_calibrated_median"],
-            "memory of a call (MB)": summary["call_memory_bytes"] / 1e6,
-            "parameters": summary["parameters"],
+            "tokens/s": summary["tokens_per_s"],
             "GFLOP/s": summary["gflops_per_s"],
+            "memory (MB)": summary["call_memory_bytes"] / 1e6,
             "failed": summary["out_of_memory"] + summary["over_budget"],
             "flags": summary["flags"],
         }
