@@ -23,6 +23,7 @@ def timed(times, model="lstm", seq_len=100, status=None, flags=None, **columns):
             "seed": range(n),
             "status": status or ["ok"] * n,
             "time_s": times,
+            "samples_s": [np.full(10, time) for time in times],
             "cold_s": np.multiply(times, 3.0),
             "calibration_s": 0.5,
             "tokens": seq_len,
