@@ -14,6 +14,7 @@ from typing import NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.patheffects import withStroke
 
 from workflow.seqbench.intervals import binomial_interval
 from workflow.seqbench.stats import log_ratio, median_time_to_solve
@@ -229,13 +230,17 @@ def memory_row(rung, model, seq_len, printed, cells, curves):
     if own.empty:
         return row | {"n": 0, "note": f"{rung.experiment} has no {model} at this length"}
     n, solved = len(own), int(own["solved_step"].notna().sum())
+    at_500 = [loss_at(cell, losses) for cell in own.itertuples()]
     low, high = binomial_interval(solved, n)
     # A run out of time might have gone on to solve it; one that diverged would never have.
     ends = own["steps"].where(own["status"] == "over budget", own["budget_steps"])
     median, soonest, latest, method = median_time_to_solve(own["solved_step"], ends)
     return row | {
         "n": n,
-        "solved_by_500": int((own["solved_step"] <= STEPS).sum()),
+        # Unknown where a run ended unsolved before.
+        "solved_by_500": None
+        if np.isnan(at_500).any()
+        else int((own["solved_step"] <= STEPS).sum()),
         "solved": solved,
         "solved_low": low,
         "solved_high": high,
@@ -244,7 +249,7 @@ def memory_row(rung, model, seq_len, printed, cells, curves):
         "steps_to_solve_low": soonest,
         "steps_to_solve_high": latest,
         "steps_interval": method,
-        "loss_at_500_median_nats": np.median([loss_at(cell, losses) for cell in own.itertuples()]),
+        "loss_at_500_median_nats": np.median(at_500),
         "lr": own["lr"].iloc[0],
         "note": sizes_note(own, MEMORY_SIZES),
     }
@@ -329,7 +334,9 @@ def memory_for_people(memory):
             {
                 "": f"{row.rung}. {row.protocol}",
                 "model": row.model,
-                f"solved by step {STEPS}": f"{row.solved_by_500} of {row.n}" if measured else "–",
+                f"solved by step {STEPS}": "–"
+                if pd.isna(row.solved_by_500)
+                else f"{row.solved_by_500} of {row.n}",
                 "solved at all (95 % interval)": (
                     f"{row.solved} of {row.n} ({row.solved_low:.0%} – {row.solved_high:.0%})"
                     if measured
@@ -383,13 +390,14 @@ def draw_speed(axis, speed):
         name = f"{seq_len:,} tokens" if front else f"{seq_len:,}"
         ends.append((name, last["rung"], last["ratio"], attention if front else "0.45"))
         if not front:
-            axis.plot(rows["rung"], ratio, color="0.6", lw=0.9, zorder=1)
+            axis.plot(rows["rung"], ratio, color="0.6", lw=0.9, marker=".", ms=3, zorder=1)
             continue
         bars = [
             side.fillna(0).clip(lower=0)
             for side in (ratio - rows["ratio_low"], rows["ratio_high"] - ratio)
         ]
-        axis.errorbar(rows["rung"], ratio, yerr=bars, color=attention, marker="s", lw=2.4, zorder=3)
+        look = {"color": attention, "marker": "s", "lw": 2.4, "elinewidth": 1.4, "zorder": 3}
+        axis.errorbar(rows["rung"], ratio, yerr=bars, **look)
         for x, y in zip(rows["rung"], ratio, strict=True):
             if math.isnan(y):
                 say_absent(axis, x)
@@ -464,6 +472,8 @@ def say(axis, text, x, y, color, size=8.5, dy=4, ha="center", va="baseline"):
         color=color,
         fontsize=size,
         fontweight="normal" if color.startswith("0") else "bold",
+        path_effects=[withStroke(linewidth=2, foreground="white")],
+        zorder=4,
         ha=ha,
         va=va,
     )
