@@ -13,7 +13,8 @@ min_version("9.27")
 configfile: "config.yaml"
 
 
-check(config)
+# Jobs that are submitted elsewhere (--jobs) look at the machine they land on themselves.
+check(config, local=workflow.resource_settings.nodes is None and not workflow.remote_exec)
 validate(config, "workflow/schemas/config.schema.yaml")
 grid = Grid(config)
 

@@ -14,13 +14,15 @@ from pathlib import Path
 import psutil
 import torch
 
+from workflow.seqbench.log import UserError
+
 BUSY_CORES = 0.3  # more than this kept busy by others is worth a flag
 
 
 def set_up(device, threads):
     """Put torch in a known state: this many intra-op threads, one inter-op thread. Asserted.
 
-    Raises RuntimeError where the device is cuda and there is none.
+    Raises UserError where the device is cuda and there is none.
     """
     torch.set_num_threads(threads)
     if torch.get_num_interop_threads() != 1:
@@ -28,7 +30,7 @@ def set_up(device, threads):
     assert torch.get_num_threads() == threads
     assert torch.get_num_interop_threads() == 1
     if device == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError("the config asks for device: cuda, and torch finds no CUDA device here")
+        raise UserError(f"device is cuda, and torch finds no CUDA device on {platform.node()}")
 
 
 def synchronizer(device):
@@ -91,9 +93,8 @@ def calibration_kernel(device):
         return time.perf_counter() - start
 
     def median_of_five():
-        return sorted(run() for _ in range(5))[2]
+        return sorted([run() for _ in range(6)][1:])[2]  # the first run finds cold caches
 
-    median_of_five()  # the first calls are cold
     return median_of_five
 
 

@@ -14,8 +14,9 @@ def gradient_flow(net, tokens, targets):
     training = net.training
     net.eval()  # no dropout: the probe must not use up random numbers of the training
     x = net.embedding(tokens).detach().requires_grad_()  # (batch, seq_len, d_model)
-    loss = cross_entropy(net.from_embedding(x), targets, reduction="sum")
-    (gradient,) = torch.autograd.grad(loss, x)
+    with torch.backends.cudnn.flags(enabled=False):  # cuDNN's LSTM has no backward in eval mode
+        loss = cross_entropy(net.from_embedding(x), targets, reduction="sum")
+        (gradient,) = torch.autograd.grad(loss, x)
     net.train(training)
     return gradient.double().norm(dim=2).mean(dim=0).tolist()
 
