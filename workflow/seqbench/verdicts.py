@@ -203,10 +203,12 @@ def ratios(tables, test, thresholds, confidence=CONFIDENCE):
     edge = math.log1p(thresholds["margin"])
     found = []
     for seq_len in a.columns.intersection(b.columns):
-        pair = pd.concat([a[seq_len], b[seq_len]], axis=1, keys="ab").dropna()
+        pair = pd.concat([a[seq_len], b[seq_len]], axis=1, keys=["a", "b"]).dropna()
         ratio, low, high, _ = log_ratio(pair["a"], pair["b"], confidence=confidence)
-        decide = enough_runs(*np.log([ratio, low, high]), len(pair), [-edge, edge], confidence)
         kind = classify_ratio(low, high, thresholds["margin"])
+        decide = ""
+        if kind not in ("faster", "slower", "equal"):
+            decide = enough_runs(*np.log([ratio, low, high]), len(pair), [-edge, edge], confidence)
         found.append((seq_len, kind, f"{seq_len:,}: {interval(ratio, low, high)}", decide))
     return found
 
@@ -261,7 +263,7 @@ def loss_zero_immediately(tables, test, thresholds):
     wide = curves.pivot(index="step", columns="seed", values="train_loss")
     lowest = wide.rolling(10).mean().loc[:steps].min()
     reached = lowest < thresholds["zero_loss"]
-    followed = wide.apply(pd.Series.last_valid_index) >= steps
+    followed = wide.notna().sum() >= steps
     diverged = lowest.index.isin(runs.loc[runs["status"] == "diverged", "seed"])
     missed = ~reached & (followed | diverged)
     said = f"{reached.sum()} of {len(reached)} by step {steps}, loss down to {lowest.median():.2f}"
@@ -423,10 +425,10 @@ def share(k, n):
 
 
 def interval(value, low, high):
-    """A number with its bounds: 0.42 [0.40, 0.44]."""
+    """A number with its bounds: 0.420 [0.400, 0.440]."""
     if math.isnan(value):
         return "none"
-    said = [f"{x:.2f}" if 0.1 <= x < 10 else f"{x:.3g}" for x in (value, low, high)]
+    said = [f"{x:#.3g}".rstrip(".") if abs(x) < 1000 else f"{x:,.0f}" for x in (value, low, high)]
     bounds = "not enough runs" if math.isnan(low) else f"{said[1]}, {said[2]}"
     return f"{said[0]} [{bounds}]"
 

@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import LogLocator, NullLocator
 
 from workflow.seqbench.style import label_ends, looks, plain_ticks, save, title_of
 
@@ -56,7 +57,10 @@ def draw_distance(table, style, *paths):
         share.set_ylabel("runs that solved it (%)")
         share.set_title("Who gets there")
         steps.set_yscale("log")
+        steps.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         steps.yaxis.set_major_formatter("{x:,.0f}")
+        steps.yaxis.set_minor_locator(NullLocator())
+        steps.margins(y=0.15)
         steps.set_ylabel("training steps to solve, median")
         steps.set_title("How much training it takes")
         for axis, labels in ends.items():
@@ -83,7 +87,6 @@ def draw_gradient_flow(table, style, *paths):
         )
         look = looks(table)
         for axis, moment in zip(axes[0], moments, strict=True):
-            ends = []
             for model, rows in table[table["moment"] == moment].groupby("model", sort=False):
                 style_of = {key: look[model][key] for key in ("color", "linestyle")}
                 axis.plot(rows["position"], rows["gradient_median"], **style_of)
@@ -99,15 +102,14 @@ def draw_gradient_flow(table, style, *paths):
                     axis.plot(
                         rows["position"], rows["reference"], color=style_of["color"], lw=0.9, ls=":"
                     )
-                last = rows.iloc[-1]
-                ends.append(
-                    (title_of(model), last["position"], last["gradient_median"], style_of["color"])
-                )
             axis.set_yscale("log")
             axis.set_title(moment.capitalize())
             axis.set_xlabel("position of the token")
+            axis.set_xticks(np.unique(np.linspace(1, table["seq_len"].max(), 5).round()))
             axis.set_xlim(1, table["seq_len"].max() * 1.55)
         axes[0][0].set_ylabel("gradient of the loss at the token's embedding")
+        bottom, top = axes[0][0].get_ylim()
+        axes[0][0].set_ylim(bottom, top * (top / bottom) ** 0.12)  # room for the labels
         for axis, moment in zip(axes[0], moments, strict=True):
             rows = table[(table["moment"] == moment) & (table["position"] == table["seq_len"])]
             label_ends(

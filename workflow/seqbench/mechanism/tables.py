@@ -43,7 +43,7 @@ def distance(cells):
                 "budget_steps": group["budget_steps"].max(),
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).sort_values("seq_len", kind="stable", ignore_index=True)
 
 
 def distance_for_people(table):

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 
 from workflow.seqbench.style import conditions, label_ends, looks, save, title_of
 
+ORIGINAL_STEPS = 500
 SMOOTHING = 10  # steps of the running mean that a line shows; single steps are too noisy to read
 
 
@@ -41,11 +42,22 @@ def draw(summary, cells, curves, style, *paths):
                 ],
                 size=8,
             )
+            axis.axvline(ORIGINAL_STEPS, color="0.6", lw=0.8, ls=":", zorder=0)
             axis.set_title(f"{seq_len} tokens")
             axis.set_xlabel("training steps")
             axis.set_xlim(0, longest * 1.5)
         axes[0][0].set_ylabel("training loss (nats), lower is better")
-        axes[0][0].set_ylim(bottom=-0.1)
+        axes[0][0].set_ylim(-0.45, 5.1)
+        axes[0][0].xaxis.set_major_formatter("{x:,.0f}")
+        if longest > ORIGINAL_STEPS:
+            axes[0][0].annotate(
+                "the original\nstopped here",
+                (ORIGINAL_STEPS, 2.3),
+                xytext=(4, 0),
+                textcoords="offset points",
+                color="0.45",
+                fontsize=7.5,
+            )
         conditions(
             figure, cells, "seeds; thick: median over seeds, thin: each seed, both as running means"
         )
@@ -70,9 +82,12 @@ def draw_curves(axis, curves, look):
     ends = []
     for model, rows in curves.groupby("model", sort=False):
         wide = rows.pivot(index="step", columns="seed", values="train_loss")
-        smooth = wide.rolling(SMOOTHING, min_periods=1).mean()
+        # A run that ended stays where it was: it is not missing from the median.
+        smooth = wide.ffill().rolling(SMOOTHING, min_periods=1).mean()
         style = {"color": look[model]["color"], "linestyle": look[model]["linestyle"]}
-        axis.plot(smooth.index, smooth, lw=0.6, alpha=0.45, color=style["color"])
+        axis.plot(
+            smooth.index, smooth.where(wide.notna()), lw=0.6, alpha=0.45, color=style["color"]
+        )
         median = smooth.median(axis=1)
         axis.plot(median.index, median, lw=2, **style)
         ends.append((model, median.index[-1], median.iloc[-1], style["color"]))
