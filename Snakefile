@@ -37,6 +37,8 @@ include: "workflow/rules/fairness.smk"
 include: "workflow/rules/train_step.smk"
 include: "workflow/rules/decode.smk"
 include: "workflow/rules/verdicts.smk"
+include: "workflow/rules/expectations.smk"
+include: "workflow/rules/compare.smk"
 
 
 rule all:
