@@ -144,10 +144,10 @@ def leak(tables):
     """Lowest mean loss of the first steps, less the floor of models that only count tokens."""
     floors = tables.recall.set_index(["model", "seq_len"])["bag_of_tokens_loss_nats"]
     early = tables.recall_curves[tables.recall_curves["step"] <= UNTRAINED]
-    losses = early.groupby(["model", "seq_len", "seed"])["train_loss"].mean().dropna()
-    if losses.empty:
-        raise NotInRun("no training curve")
-    above = losses - floors.reindex(losses.index.droplevel("seed")).to_numpy()
+    losses = early.groupby(["model", "seq_len", "seed"])["train_loss"].mean()
+    above = (losses - floors.reindex(losses.index.droplevel("seed")).to_numpy()).dropna()
+    if above.empty:
+        raise NotInRun("no training curve with a floor")
     model, seq_len, _ = above.idxmin()
     return above.min(), f"{above.min():+.2f} nats at least ({model}, {seq_len:,} tokens)"
 
