@@ -106,7 +106,8 @@ def test_faster_from_some_length_on_is_conditional_and_says_where():
         "properly measured: holds at 2,000, 3,000 tokens; fails at 100, 500, 1,000 tokens"
     )
     assert re.match(
-        r"properly measured, holds at .* tokens: lstm / other 100: \d+\.\d+ \[", row["evidence"]
+        r"properly measured, holds at .* tokens: lstm / other: \d+\.\d+ \[.*\] at 100, ",
+        row["evidence"],
     )
 
 
@@ -167,7 +168,7 @@ def test_somewhere_slower():
     slow = [timed(lambda n: n**2, "lstm"), timed(lambda n: 1000 * n, "other")]
     row = verdict("somewhere_slower", PAIR, timing_cells=slow)
     assert row["verdict"] == "supported"
-    assert re.search(r"lstm / other 3,000: (2.9|3.0)", row["evidence"])
+    assert re.search(r"lstm / other: (2.9|3.0).* at 3,000", row["evidence"])
     fast = [timed(lambda n: n, "lstm"), timed(lambda n: 2 * n, "other")]
     assert verdict("somewhere_slower", PAIR, timing_cells=fast)["verdict"] == "refuted"
     unsure = [timed(lambda n: n, "lstm", spread=0.5), timed(lambda n: n, "other", spread=0.5)]
@@ -177,13 +178,13 @@ def test_somewhere_slower():
 def test_some_length_is_not_slower_by_chance():
     """At the margin everywhere, "there is a length" is wrong in 2.5 % of runs, not in 12 %."""
     wrong = 0
-    for seed in range(100):
+    for seed in range(60):
         cells = [
             timed(lambda n: 1.05 * n, "lstm", spread=0.05, seed=seed),
             timed(lambda n: n, "other", spread=0.05, seed=seed),
         ]
         wrong += verdict("somewhere_slower", PAIR, timing_cells=cells)["verdict"] == "supported"
-    assert wrong / 100 < 0.025 + 2.5 * math.sqrt(0.025 * 0.975 / 100)
+    assert wrong / 60 < 0.025 + 2.5 * math.sqrt(0.025 * 0.975 / 60)
 
 
 # slopes
@@ -432,7 +433,7 @@ def test_the_table_for_people_is_short():
     assert "nan" not in text
     assert "<br>" in text
     row = verdict("faster", PAIR, timing_cells=[timed(lambda n: n, "lstm"), timed(lambda n: 2 * n, "other")])  # fmt: skip
-    assert len(row["evidence"]) < 180
+    assert len(row["evidence"]) < 200
 
 
 # claims.yaml

@@ -7,6 +7,7 @@ units, time of a call over that of a fixed kernel in the same process: what two 
 """
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
@@ -133,8 +134,9 @@ def cell_rows(experiment, a, b, row_of):
             if other := differences(["config_digest"], *pair):
                 settings.setdefault(("settings without a column", "", ""), []).append(key)
                 rows[-1]["outcome"] += " (other settings)" if other else ""
+    total = len(rows)
     for (name, one, other), keys in settings.items():
-        where = f"{len(keys)} of {len(rows)} cells"
+        where = f"{len(keys)} of {total} cells"
         verb = "not comparable" if name in SETTINGS[experiment] else "compared, differently set up"
         rows.append(
             {"part": "setting", "name": f"{experiment}: {name}", "a": one, "b": other}
@@ -244,7 +246,9 @@ def for_people(found, a, b):
             continue
         if part == "timing":
             ratios = zip(rows["value"], rows["low"], rows["high"], strict=True)
-            rows = rows.assign(**{"A / B": [interval(*row) for row in ratios]})
+            rows = rows.assign(
+                **{"A / B": ["–" if math.isnan(row[0]) else interval(*row) for row in ratios]}
+            )
         shown = rows[[*(keys or KEYS), *columns]]
         parts.append(f"## {title}\n\n{markdown(shown.rename(columns=keys | {'a': 'A', 'b': 'B'}))}")
     return "\n\n".join(part.strip() for part in parts) + "\n"

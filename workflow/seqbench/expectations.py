@@ -106,7 +106,9 @@ def for_people(frame):
 
 def accepted(low, high):
     """Bounds in words: 44.5 – 178, at most 1e-15, at least 500."""
-    low_text, high_text = (f"{x:,.4g}" for x in (low, high))
+    low_text, high_text = (
+        f"{x:,.0f}" if math.isfinite(x) and x == round(x) else f"{x:.5g}" for x in (low, high)
+    )
     if low == high:
         return low_text
     if math.isinf(high):
@@ -424,7 +426,7 @@ EXPECTATIONS = (
         "lstm_unsolved",
         "The default LSTM solves no run at 100 tokens.",
         "Pilot; the original's finding",
-        "0",
+        "no run",
         *(0, 0),
         lambda t: solved(t, "lstm", 100),
     ),
@@ -448,7 +450,7 @@ EXPECTATIONS = (
         "forget_bias_unsolved",
         "A forget bias of 1 (Jozefowicz et al. 2015) is not enough for 100 tokens.",
         "Pilot; sigmoid(1)^100 is 2e-14",
-        "0",
+        "no run",
         *(0, 0),
         lambda t: solved(t, "lstm_forget_bias", 100),
     ),
@@ -456,7 +458,7 @@ EXPECTATIONS = (
         "chrono_solves",
         "With chrono initialisation the LSTM solves 100 tokens in every run.",
         "Tallec & Ollivier 2018; pilot",
-        "1",
+        "every run",
         *(1, 1),
         lambda t: solved(t, "lstm_chrono", 100),
     ),
@@ -472,7 +474,7 @@ EXPECTATIONS = (
         "transformer_not_instant",
         "The original's own Transformer is not solved by its 500 steps.",
         "Pilot; its notebook ends at a loss of 3.97",
-        "0",
+        "no run",
         *(0, 0),
         lambda t: solved(t, "transformer", 100, by=500),
     ),

@@ -74,7 +74,7 @@ def judge(claims, tables):
                 "verdict": verdict,
                 "condition": condition,
                 "evidence": " | ".join(
-                    f"{protocol}, {outcomes(found)}: {' / '.join(models_of(tests[protocol]))} "
+                    f"{protocol}, {outcomes(found)}: {' / '.join(models_of(tests[protocol]))}: "
                     f"{', '.join(f.evidence for f in found)}"
                     for protocol, found in findings.items()
                 ),
@@ -209,7 +209,7 @@ def ratios(tables, test, thresholds, confidence=CONFIDENCE):
         decide = ""
         if kind not in ("faster", "slower", "equal"):
             decide = enough_runs(*np.log([ratio, low, high]), len(pair), [-edge, edge], confidence)
-        found.append((seq_len, kind, f"{seq_len:,}: {interval(ratio, low, high)}", decide))
+        found.append((seq_len, kind, f"{interval(ratio, low, high)} at {seq_len:,}", decide))
     return found
 
 
@@ -299,7 +299,7 @@ def gradient_decides(tables, test, thresholds):
         least = first["gradient_min"] / last["gradient_max"]
         most = first["gradient_max"] / last["gradient_min"]
         solved = own["solved_step"].notna()
-        said = f"{seq_len:,}: {arrives:.0e} of the gradient, {share(solved.sum(), len(own))} solved"
+        said = f"{arrives:.0e} of the gradient and {share(solved.sum(), len(own))} solved at {seq_len:,}"
         if least < thresholds["vanished"] <= most:
             decide = "a length at which the seeds agree on whether the gradient arrives"
             found.append(Finding(seq_len, UNDECIDED, said, decide))
