@@ -43,6 +43,7 @@ def two(folder):
 
 def test_round_trip(tmp_path):
     path = write(tmp_path, samples_s=[0.1, 0.2, 0.3], flags=[], error=None)
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [path]
     (back,) = shards.read(path, SCHEMA).to_pylist()
     assert back == row(samples_s=[0.1, 0.2, 0.3], flags=[], error=None)
 

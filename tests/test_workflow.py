@@ -4,6 +4,7 @@ Each test changes one thing in its own copy of the run and compares the jobs tha
 run with those that it should.
 """
 
+import itertools
 import os
 import shutil
 
@@ -13,13 +14,7 @@ import pytest
 from tests.conftest import SMOKE, shipped
 
 CONFIG = shipped(SMOKE)
-CELLS = {
-    (experiment, model, seq_len, seed)
-    for experiment in ("timing", "recall")
-    for model in CONFIG[experiment]["models"]
-    for seq_len in CONFIG[experiment]["seq_lens"]
-    for seed in CONFIG[experiment]["seeds"]
-}
+TIMED = {name for name in CONFIG if "workload" in (CONFIG[name] or ())}
 
 
 def cells(jobs):
@@ -34,23 +29,38 @@ def others(jobs):
     return {job.rule for job in jobs if not job.cell}
 
 
-def of(experiment, **keys):
-    """The smoke run's cells of one experiment with these keys: model=..., seq_len=..., seed=..."""
-    names = ("model", "seq_len", "seed")
-    return {
-        cell
-        for cell in CELLS
-        if cell[0] == experiment
-        and all(cell[1 + names.index(name)] == value for name, value in keys.items())
-    }
+def path_of(cell):
+    """A cell's shard."""
+    return "results/{}/model~{}/seq_len~{}/seed~{}.parquet".format(*cell)
 
 
 @pytest.fixture(scope="session")
-def after(smoke_run):
-    """Names of the rules that follow from the cells of an experiment: its table and what needs it."""
+def of(smoke_run):
+    """A function: cells of the smoke run, all or those of an experiment with these keys."""
+    every = set()
+    for path in (smoke_run / "results").glob("*/model~*/seq_len~*/seed~*.parquet"):
+        model, seq_len, seed = (part.split("~")[1] for part in path.with_suffix("").parts[-3:])
+        every.add((path.parts[-4], model, int(seq_len), int(seed)))
+    names = ("experiment", "model", "seq_len", "seed")
+
+    def select(experiment=None, **keys):
+        wanted = keys | ({"experiment": experiment} if experiment else {})
+        return {c for c in every if all(c[names.index(k)] == v for k, v in wanted.items())}
+
+    for experiment in ("timing", "recall"):
+        part = CONFIG[experiment]
+        grid = itertools.product([experiment], part["models"], part["seq_lens"], part["seeds"])
+        assert select(experiment) == set(grid)
+    return select
+
+
+@pytest.fixture(scope="session")
+def after(smoke_run, of):
+    """Names of the rules that follow from a cell of each experiment: its table and what needs it."""
+    some = {cell[0]: cell for cell in of()}
     follow = {
-        experiment: others(smoke_run.planned("--forcerun", f"results/tables/{experiment}.csv"))
-        for experiment in ("timing", "recall")
+        experiment: others(smoke_run.planned("--forcerun", path_of(cell)))
+        for experiment, cell in some.items()
     }
     assert {"timing_table", "time_figure"} <= follow["timing"]
     assert {"recall_table", "memory_figure"} <= follow["recall"]
@@ -129,24 +139,22 @@ def test_plot_style_redraws_figures_only(project):
     [{"steps": 80}, {"lr": 0.01}, {"evaluation_size": 128}, {"vocabulary": 50}],
     ids=lambda override: next(iter(override)),
 )
-def test_a_setting_of_recall_reruns_recall_only(project, after, override):
+def test_a_setting_of_recall_reruns_recall_only(project, after, override, of):
     jobs = project.planned(config={"recall": override})
-    expected = of("recall")
-    if "lr" in override:  # one model has a rate of its own, and keeps it
-        expected -= of("recall", model="lstm_chrono")
-    assert cells(jobs) == expected
+    assert cells(jobs) == of("recall")
     assert others(jobs) == after["recall"]
 
 
-def test_a_setting_of_timing_reruns_timing_only(project, after):
+def test_a_setting_of_timing_reruns_timing_only(project, after, of):
     jobs = project.planned(config={"timing": {"batch_size": 2}})
     assert cells(jobs) == of("timing")
     assert others(jobs) == after["timing"]
 
 
-def test_an_option_of_a_model_reruns_that_model_only(project, after):
-    jobs = project.planned(config={"models": {"lstm_chrono": {"recall": {"lr": 0.003}}}})
-    assert cells(jobs) == of("recall", model="lstm_chrono")
+@pytest.mark.parametrize("override", [{"dropout": 0.2}, {"steps": 80}], ids=["option", "steps"])
+def test_an_option_of_a_model_reruns_that_model_only(project, after, of, override):
+    jobs = project.planned(config={"models": {"transformer": {"recall": override}}})
+    assert cells(jobs) == of("recall", model="transformer")
     assert others(jobs) == after["recall"]
 
 
@@ -154,7 +162,7 @@ def test_an_option_of_a_model_reruns_that_model_only(project, after):
     ("experiment", "key", "new"), [("recall", "seeds", 7), ("timing", "seq_lens", 100)]
 )
 def test_a_new_seed_or_length_runs_its_cells_and_what_aggregates_them(
-    project, after, experiment, key, new
+    project, after, experiment, key, new, of
 ):
     values = CONFIG[experiment][key]
     assert new not in values
@@ -184,29 +192,30 @@ def test_a_removed_seed_is_no_longer_in_the_tables(project, after):
 
 
 @pytest.mark.parametrize("architecture", ["lstm", "transformer"])
-def test_an_edited_model_reruns_the_cells_of_its_architecture(project, after, architecture):
+def test_an_edited_model_reruns_the_cells_of_its_architecture(project, after, architecture, of):
     file = project / f"workflow/seqbench/models/{architecture}.py"
     file.write_text(file.read_text() + "\n# edited\n")
     jobs = project.planned()
-    expected = {c for c in CELLS if CONFIG["models"][c[1]]["architecture"] == architecture}
-    assert set() < expected < CELLS
+    expected = {c for c in of() if CONFIG["models"][c[1]]["architecture"] == architecture}
+    assert set() < expected < of()
     assert cells(jobs) == expected
-    assert others(jobs) == after["timing"] | after["recall"]
+    assert others(jobs) == set.union(*after.values())
 
 
 @pytest.mark.parametrize(
-    ("name", "experiments"),
+    ("name", "timed", "trained"),
     [
-        ("workflow/seqbench/sampling.py", ["timing"]),
-        ("workflow/seqbench/workloads/forward.py", ["timing"]),
-        ("workflow/seqbench/recall/train.py", ["recall"]),
-        ("workflow/seqbench/tasks/first_token.py", ["recall"]),
-        ("workflow/seqbench/machine.py", ["timing", "recall"]),
+        ("workflow/seqbench/sampling.py", True, False),
+        ("workflow/seqbench/workloads/forward.py", True, False),
+        ("workflow/seqbench/recall/train.py", False, True),
+        ("workflow/seqbench/tasks/first_token.py", False, True),
+        ("workflow/seqbench/machine.py", True, True),
     ],
 )
-def test_edited_code_reruns_the_cells_whose_numbers_it_makes(project, name, experiments):
+def test_edited_code_reruns_the_cells_whose_numbers_it_makes(project, name, timed, trained, of):
     (project / name).write_text((project / name).read_text() + "\n# edited\n")
-    assert cells(project.planned()) == {cell for e in experiments for cell in of(e)}
+    expected = {cell for cell in of() if (timed if cell[0] in TIMED else trained)}
+    assert cells(project.planned()) == expected
 
 
 @pytest.mark.parametrize(
@@ -227,16 +236,12 @@ def test_edited_aggregation_and_figures_run_no_cell(project, name, rule):
 # Shards that are not what they should be.
 
 
-def shard(project, seed):
-    cell = next(c for c in sorted(of("recall")) if c[3] == seed)
-    return project / "results/recall/model~{1}/seq_len~{2}/seed~{3}.parquet".format(*cell), cell
-
-
-def test_a_damaged_shard_stops_the_table_with_a_sentence_whose_advice_works(project, after):
-    path, cell = shard(project, seed=0)
+def test_a_damaged_shard_stops_the_table_with_a_sentence_whose_advice_works(project, after, of):
+    cell = min(of("recall"))
+    path = project / path_of(cell)
     path.write_bytes(path.read_bytes()[:1000])
-    output = project.snakemake(expect=1)
-    assert f"Error: {path.relative_to(project.path)} is damaged" in output
+    output = project.snakemake("results/tables/recall.csv", expect=1)
+    assert f"Error: {path_of(cell)} is damaged" in output
     assert "Delete it; the next run makes it again" in output
 
     path.unlink()
@@ -245,9 +250,10 @@ def test_a_damaged_shard_stops_the_table_with_a_sentence_whose_advice_works(proj
     assert others(jobs) == after["recall"]
 
 
-def test_a_shard_in_the_place_of_another_stops_the_table_with_a_sentence(project):
-    path, _ = shard(project, seed=0)
-    other, _ = shard(project, seed=1)
-    shutil.copyfile(other, path)
-    output = project.snakemake(expect=1)
-    assert f"Error: {other.relative_to(project.path)} holds the same cell as" in output
+def test_a_shard_in_the_place_of_another_stops_the_table_with_a_sentence(project, of):
+    first, second = sorted(of("recall"))[:2]
+    shutil.copyfile(project / path_of(second), project / path_of(first))
+    output = project.snakemake("results/tables/recall.csv", expect=1)
+    (sentence,) = {line for line in output.splitlines() if "holds the same cell as" in line}
+    assert path_of(first) in sentence
+    assert path_of(second) in sentence

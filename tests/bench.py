@@ -1,0 +1,155 @@
+"""What the project's own machinery costs: `make bench`, a few minutes on an idle machine.
+
+1. The training loop beside a bare loop of the same model on the same data, in one process, taking
+   turns. The aim: not more than 3 % slower, evaluation left out.
+2. A dry run of 10,000 cells beside that of a bare Snakefile of two rules with as many jobs. The
+   aim: not more than twice as long.
+"""
+
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+import torch
+import yaml
+from torch.nn.functional import cross_entropy
+
+from tests.conftest import BIN, SMOKE, Project, shipped
+from workflow.seqbench import machine, tables, tasks
+from workflow.seqbench.config import model_entry
+from workflow.seqbench.intervals import median_interval
+from workflow.seqbench.recall.model import build_recaller
+from workflow.seqbench.recall.train import train
+from workflow.seqbench.seeds import generator
+
+SEQ_LEN, STEPS, REPETITIONS = 50, 100, 12
+
+BARE = """
+rule all:
+    input:
+        expand("results/{{model}}/{{seq_len}}/{{seed}}.txt", model="ab", seq_len=range(1, 11), seed=range({seeds})),
+
+
+rule cell:
+    output:
+        "results/{{model}}/{{seq_len}}/{{seed}}.txt",
+    shell:
+        "touch {{output}}"
+"""
+
+
+def bare_loop(net, task, seq_len, settings, stream):
+    """Adam on `net` with nothing measured, noted or evaluated."""
+    data = generator(*stream, "train")
+    optimizer = torch.optim.Adam(net.parameters(), lr=settings["lr"])
+    net.train()
+    for _ in range(settings["steps"]):
+        tokens, targets = task.sample(data, settings["batch_size"], seq_len, settings["vocabulary"])
+        loss = cross_entropy(net(tokens), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def training(model, seq_len=SEQ_LEN, steps=STEPS, repetitions=REPETITIONS):
+    """Seconds a step: [(bare, ours, ours with evaluation)], one entry a repetition."""
+    config = shipped()
+    entry = model_entry(config, "recall", model)
+    settings = config["recall"] | {"steps": steps, "steps_after_solved": steps}
+    task, stream = tasks.get(settings["task"]), ("bench", seq_len)
+
+    def net():
+        torch.manual_seed(0)
+        return build_recaller(entry, settings, seq_len)
+
+    def bare():
+        fresh, start = net(), time.perf_counter()
+        bare_loop(fresh, task, seq_len, settings, stream)
+        return ((time.perf_counter() - start) / steps,)
+
+    def ours():
+        fresh, start = net(), time.perf_counter()
+        row = train(fresh, task, seq_len, settings, stream)
+        elapsed = time.perf_counter() - start
+        assert row["steps"] == steps
+        return row["step_s"], elapsed / steps
+
+    bare(), ours()  # warm-up
+    rows = []
+    for repetition in range(repetitions):
+        if repetition % 2:
+            first = bare()
+            rows.append((*first, *ours()))
+        else:
+            last = ours()
+            rows.append((*bare(), *last))
+    return rows
+
+
+def against_bare(model, **options):
+    """Rows of the table: steps/s and how much longer than a bare step, with 95 % intervals."""
+    rows = training(model, **options)
+    bare = median_interval([row[0] for row in rows])[0]
+    yield {"loop": f"{model}, bare", "steps/s": 1 / bare, "time / bare": "1"}
+    for place, name in ((1, "ours"), (2, "ours, with evaluation")):
+        ratio, low, high, _ = median_interval([row[place] / row[0] for row in rows])
+        yield {
+            "loop": f"{model}, {name}",
+            "steps/s": 1 / median_interval([row[place] for row in rows])[0],
+            "time / bare": f"{ratio:.3f} [{low:.3f}, {high:.3f}]",
+        }
+
+
+def dry_runs(jobs=10_000, repetitions=2):
+    """Seconds of dry runs of as many jobs, the better of some: (bare Snakefile, this project)."""
+    seeds = list(range(jobs // 20))
+    with tempfile.TemporaryDirectory() as folder:
+        bare, project = Path(folder) / "bare", Project.copy(Path(folder) / "project")
+        bare.mkdir()
+        (bare / "Snakefile").write_text(BARE.format(seeds=len(seeds)))
+        grid = {
+            "targets": ["recall"],
+            "recall": {
+                "models": ["lstm", "transformer"],
+                "seq_lens": list(range(1, 11)),
+                "seeds": seeds,
+            },
+        }
+        (project / "override.yaml").write_text(yaml.safe_dump(grid))
+        command = [BIN / "snakemake", "--dry-run", "--quiet", "all", "--cores", "2"]
+        ours = [*command, "--configfile", SMOKE, "override.yaml"]
+        taken = [(seconds(command, bare), seconds(ours, project.path)) for _ in range(repetitions)]
+    return tuple(min(column) for column in zip(*taken, strict=True))
+
+
+def seconds(command, folder):
+    """Seconds that a command takes in a folder; its output is not shown."""
+    start = time.perf_counter()
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def main():
+    machine.set_up("cpu", 1)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    rows = [row for model in ("lstm", "transformer_matched") for row in against_bare(model)]
+    print(f"Training, {SEQ_LEN} tokens, {STEPS} steps, {REPETITIONS} times each:\n")
+    print(tables.markdown(pd.DataFrame(rows)))
+    bare, ours = dry_runs()
+    print("Dry run of 10,000 cells, the better of two:\n")
+    print(
+        tables.markdown(
+            pd.DataFrame(
+                [
+                    {"Snakefile": "bare, two rules", "seconds": bare, "ratio": 1.0},
+                    {"Snakefile": "this project's", "seconds": ours, "ratio": ours / bare},
+                ]
+            )
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

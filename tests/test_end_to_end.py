@@ -1,0 +1,190 @@
+"""From config.yaml to shards, tables and figures: what a finished smoke run holds."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import BIN, ROOT, SMOKE, shipped
+from workflow.seqbench.tasks import first_token
+
+CONFIG = shipped(SMOKE)
+
+
+def grid(experiment):
+    """(model, seq_len) of an experiment of the smoke run."""
+    part = CONFIG[experiment]
+    return {(model, seq_len) for model in part["models"] for seq_len in part["seq_lens"]}
+
+
+@pytest.mark.parametrize("experiment", ["timing", "recall"])
+def test_a_shard_for_each_cell(smoke_run, experiment):
+    frame = pd.read_parquet(smoke_run / "results" / experiment)
+    assert len(frame) == len(grid(experiment)) * len(CONFIG[experiment]["seeds"])
+    assert not frame.duplicated(["model", "seq_len", "seed"]).any()
+    assert set(frame["status"]) == {"ok"}
+    assert set(frame["threads"]) == {CONFIG[experiment]["threads"]}
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=smoke_run.path, capture_output=True, text=True
+    ).stdout.strip()
+    assert set(frame["git_commit"]) == {commit}
+    for path in (smoke_run / "results" / experiment).rglob("*.parquet"):
+        said = json.loads(pq.read_schema(path).metadata[b"provenance"])
+        assert said["settings"]["d_model"] == CONFIG[experiment]["d_model"]
+
+
+@pytest.mark.parametrize("experiment", ["timing", "recall"])
+def test_a_row_for_each_model_and_length(smoke_run, experiment):
+    tables = smoke_run / "results/tables"
+    table = pd.read_csv(tables / f"{experiment}.csv")
+    assert set(zip(table["model"], table["seq_len"], strict=True)) == grid(experiment)
+    assert len(table) == len(grid(experiment))
+    assert (table["n"] == len(CONFIG[experiment]["seeds"])).all()
+    assert len(pd.read_parquet(tables / f"{experiment}.parquet")) == len(table)
+    assert (tables / f"{experiment}.md").read_text().count("\n") == len(table) + 2
+
+
+def test_the_timing_table_agrees_with_the_shards(smoke_run):
+    table = pd.read_csv(smoke_run / "results/tables/timing.csv").set_index(["model", "seq_len"])
+    shards = pd.read_parquet(smoke_run / "results/timing")
+    for key, cells in shards.groupby(["model", "seq_len"]):
+        row = table.loc[key]
+        assert row["time_median_s"] == pytest.approx(cells["time_s"].median())
+        assert row["tokens_per_s"] == pytest.approx(key[1] / row["time_median_s"])
+        assert row["gflops_per_s"] == pytest.approx(row["flops"] / row["time_median_s"] / 1e9)
+        assert row["peak_memory_bytes"] > 1e7
+    parameters = table["parameters"].groupby("model").first()
+    assert parameters["transformer_matched"] == pytest.approx(parameters["lstm"], rel=0.02)
+
+
+def test_the_recall_table_has_its_floors(smoke_run):
+    table = pd.read_csv(smoke_run / "results/tables/recall.csv")
+    for row in table.itertuples():
+        assert row.chance_loss_nats == pytest.approx(first_token.chance_loss(row.seq_len, 100))
+        floor = first_token.bag_of_tokens_loss(row.seq_len, 100)
+        assert row.bag_of_tokens_loss_nats == pytest.approx(floor)
+        assert 0 <= row.solved_low <= row.solved / row.n <= row.solved_high <= 1
+
+
+def test_every_figure_is_drawn(smoke_run):
+    figures = sorted((smoke_run / "results/figures").glob("*.png"))
+    assert {"time", "memory"} <= {path.stem for path in figures}
+    for path in figures:
+        pixels = matplotlib.image.imread(path)[..., :3]
+        height, width, _ = pixels.shape
+        assert min(height, width) > 400
+        # Ink in every quarter of the figure, and colours beside black and grey.
+        inked = pixels.min(axis=2) < 0.8
+        for quarter in (inked[: height // 2], inked[height // 2 :]):
+            assert quarter[:, : width // 2].any()
+            assert quarter[:, width // 2 :].any()
+        assert (np.ptp(pixels, axis=2) > 0.3).mean() > 1e-4
+        assert path.with_suffix(".svg").stat().st_size > 5000
+
+
+def test_figures_name_models_floors_and_conditions(smoke_run):
+    text = {
+        name: re.sub(r"\s+", " ", (smoke_run / f"results/figures/{name}.svg").read_text())
+        for name in ("time", "memory")
+    }
+    for name, experiment in (("time", "timing"), ("memory", "recall")):
+        for model in CONFIG[experiment]["models"]:
+            assert f">{model.replace('_', ' ')}" in text[name]
+        assert "1 thread, torch" in text[name]
+        assert f"n = {len(CONFIG[experiment]['seeds'])}" in text[name]
+    assert ">chance<" in text["memory"]
+    assert ">counts tokens, no order<" in text["memory"]
+
+
+def test_a_new_architecture_is_one_file_and_one_entry(project):
+    example = (ROOT / "tests/example_model.py").read_text()
+    (project / "workflow/seqbench/models/causal_conv.py").write_text(example)
+    override = {
+        "models": {
+            "conv": {"architecture": "causal_conv", "width": 3},
+            "elsewhere": {"architecture": "tests.example_model:Model"},
+        },
+        "timing": {"models": [*CONFIG["timing"]["models"], "elsewhere"]},
+        "recall": {"models": [*CONFIG["recall"]["models"], "conv"]},
+    }
+    jobs = project.planned(config=override)
+    new = {("timing", "elsewhere"), ("recall", "conv")}
+    assert {job.cell[:2] for job in jobs if job.cell} == new
+
+    shards = [
+        "results/timing/model~elsewhere/seq_len~50/seed~0.parquet",
+        "results/recall/model~conv/seq_len~4/seed~0.parquet",
+    ]
+    project.snakemake(*shards, config=override)
+    timed, trained = (pd.read_parquet(project / shard).iloc[0] for shard in shards)
+    assert timed["status"] == trained["status"] == "ok"
+    d = CONFIG["timing"]["d_model"]
+    assert timed["parameters"] == 4 * d * d + d
+    assert timed["flops"] == 2 * 50 * 4 * d * d
+    assert trained["core_parameters"] == 3 * d * d + d
+
+    # An edit reruns the cells of the model and no others, wherever its file is.
+    for name in ("workflow/seqbench/models/causal_conv.py", "tests/example_model.py"):
+        (project / name).write_text((project / name).read_text() + "\n# edited\n")
+    again = [job.cell[:2] for job in project.planned(*shards, config=override) if job.cell]
+    assert sorted(again) == sorted(new)
+
+
+def test_the_readme_shows_the_example_as_it_is():
+    """The lines of the README's Python block stand in the file, in this order."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (block,) = (block for block in blocks if "nn.Module" in block)
+    lines = [line for line in block.splitlines() if line.strip() and "..." not in line]
+    source = iter((ROOT / "tests/example_model.py").read_text().splitlines())
+    assert all(line in source for line in lines)
+
+
+def test_a_killed_run_goes_on_where_it_was(project):
+    """SIGKILL in the middle of a cell: finished shards stay, no half shard, the rest is made."""
+    grid = {"models": ["lstm"], "seq_lens": [4], "seeds": [50, 51, 52]}
+    override = {"recall": grid, "targets": ["recall"]}
+    folder = project / "results/recall/model~lstm/seq_len~4"
+    wanted = {f"seed~{seed}.parquet" for seed in grid["seeds"]}
+
+    def done():
+        return {path.name for path in folder.iterdir()} & wanted
+
+    project.planned(config=override)  # writes override.yaml
+    process = subprocess.Popen(
+        [BIN / "snakemake", "--cores", "1", "--configfile", SMOKE, "override.yaml"],
+        cwd=project.path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not done() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    first = done()
+    while done() == first and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    (first,) = first
+    content = (folder / first).read_bytes()
+    missing = wanted - done()
+    assert missing
+
+    # The second shard was there, but Snakemake may not have noted yet that it was complete.
+    project.snakemake("--unlock", config=override)
+    jobs = project.planned(config=override)
+    left = {f"seed~{job.cell[3]}.parquet" for job in jobs if job.cell}
+    assert missing <= left <= wanted - {first}
+    project.snakemake(config=override)
+    assert done() == wanted
+    assert (folder / first).read_bytes() == content
+    assert not [path for path in folder.rglob(".*") if path.is_file()]
+    assert (pd.read_csv(project / "results/tables/recall.csv")["n"] == [3]).all()
