@@ -6,9 +6,11 @@
    aim: not more than twice as long.
 """
 
+import io
 import subprocess
 import tempfile
 import time
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import pandas as pd
@@ -71,7 +73,8 @@ def training(model, seq_len=SEQ_LEN, steps=STEPS, repetitions=REPETITIONS):
 
     def ours():
         fresh, start = net(), time.perf_counter()
-        row = train(fresh, task, seq_len, settings, stream)
+        with redirect_stderr(io.StringIO()):  # where the loop reports its progress
+            row = train(fresh, task, seq_len, settings, stream)
         elapsed = time.perf_counter() - start
         assert row["steps"] == steps
         return row["step_s"], elapsed / steps
