@@ -14,7 +14,7 @@ READY := .venv/.ready
 run: $(READY)
 	@$(BIN)/snakemake --logger rich --cores $$($(BIN)/python -c "import os; print(min($(CORES), os.cpu_count()))") \
 		$(if $(CONFIG),--configfile $(CONFIG))
-	@echo "Done. Figures: results/figures/   Tables: results/tables/   (see README.md, How to read it)"
+	@echo "Done. Look at figures/ and tables/ in results/ (or the folder that the config names); README.md says how to read them."
 
 test: $(READY)
 	@$(BIN)/ruff check .

@@ -55,7 +55,7 @@ rule recall_table:
     log:
         "<results>/logs/{experiment}_table.log",
     conda:
-        "../../envs/report.yaml"
+        "../../envs/torch.yaml"
     script:
         "../scripts/recall_table.py"
 

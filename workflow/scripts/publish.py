@@ -9,11 +9,12 @@ import yaml
 from workflow.seqbench import log, provenance, readme, tables
 
 
-def main(files, config, reference, readme_path):
+def main(files, config, reference, page):
     """Replace the folder `reference` by the tables and figures in `files` and the run's config.
 
-    Adds the table `run`: machine, commit and cost. The new folder is complete before the old one is removed. Then every generated block of the
-    README is written anew. The tuning, which has a target of its own, is kept unless `files` holds it.
+    Adds the table `run`: machine, commit and cost. The tuning, which has a target of its own, is
+    kept unless `files` holds it. `page` is the README whose generated blocks are written anew, or
+    None. Nothing is replaced before everything is there.
     """
     reference = Path(reference)
     fresh = reference.with_name(f".{reference.name}.new")
@@ -27,21 +28,25 @@ def main(files, config, reference, readme_path):
         path.stem.removesuffix("_cells"): pd.read_parquet(path)
         for path in sorted((fresh / "tables").glob("*_cells.parquet"))
     }
-    tables.write_table(
-        provenance.summarize(cells), fresh / "tables/run.csv", fresh / "tables/run.md"
-    )
+    run = provenance.summarize(cells)
+    tables.write_table(run, fresh / "tables/run.csv", fresh / "tables/run.md")
     (fresh / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    text = readme.render(Path(page).read_text(), fresh) if page else None
+
     shutil.rmtree(reference, ignore_errors=True)
     fresh.rename(reference)
-    readme.update(readme_path, reference)
+    if page:
+        temporary = Path(page).with_suffix(".new")
+        temporary.write_text(text)
+        temporary.replace(page)
 
 
 if __name__ == "__main__":
     log.redirect(snakemake.log[0])
-    params = snakemake.params
+    given = snakemake.params
     main(
         snakemake.input.files,
-        params.config,
-        Path("results/reference") / params.device,
-        "README.md",
+        given.config,
+        Path("results/reference") / given.device,
+        "README.md" if given.device == "cpu" else None,  # its figures are the CPU's
     )

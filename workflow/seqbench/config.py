@@ -120,7 +120,7 @@ def option_problems(name, experiment, config, options):
         yield f"models.{name}.positions is 'rotary', which needs attention: math or sdpa"
     d_model = config[experiment]["d_model"]
     heads = chosen.get("heads", (options or {}).get("heads", 1))
-    if d_model % heads:
+    if isinstance(heads, int) and d_model % heads:
         yield (
             f"models.{name}.heads is {heads}; it must divide {experiment}.d_model, which is {d_model}"
         )

@@ -141,9 +141,14 @@ def limit_memory(megabytes):
     import resource
 
     free = psutil.virtual_memory().available
-    limit = min(megabytes * 1_000_000, free) if megabytes else free
-    used = status_bytes("VmData")
-    resource.setrlimit(resource.RLIMIT_DATA, (used + limit, resource.RLIM_INFINITY))
+    group = read_text("/sys/fs/cgroup/memory.max")  # of a container or a cluster job
+    if group and group.isdigit():
+        free = min(free, int(group) - psutil.Process().memory_info().rss)
+    limit = status_bytes("VmData") + (min(megabytes * 1_000_000, free) if megabytes else free)
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 
 
 def is_out_of_memory(error):

@@ -4,29 +4,33 @@ import pandas as pd
 
 
 def summarize(cells):
-    """One row an experiment from {experiment: its cells table}: machine, commit, cells, minutes.
+    """One row an experiment from {experiment: its cells table}, and one for all of them.
 
-    minutes: from the start of the first cell to the start of the last one.
+    Cells of several experiments run in turns, so only the row for all has minutes: from the start
+    of the first cell to the start of the last one.
     """
-    rows = []
-    for experiment, frame in cells.items():
-        started = pd.to_datetime(frame["started_at"])
-        rows.append(
-            {
-                "experiment": experiment,
-                "cells": len(frame),
-                "not ok": int((frame["status"] != "ok").sum()),
-                "minutes": (started.max() - started.min()).total_seconds() / 60,
-                "started": started.min().strftime("%Y-%m-%d %H:%M UTC"),
-                **{
-                    key: listed(frame[key])
-                    for key in ("device_name", "cpu_cores", "threads", "torch")
-                },
-                "commit": listed(frame["git_commit"].dropna().str[:10]),
-                "uncommitted changes": listed(frame["git_dirty"].map({True: "yes", False: "no"})),
-            }
-        )
-    return pd.DataFrame(rows)
+    rows = [row_of(experiment, frame) for experiment, frame in cells.items()]
+    everything = pd.concat(cells.values(), ignore_index=True)
+    started = pd.to_datetime(everything["started_at"])
+    minutes = (started.max() - started.min()).total_seconds() / 60
+    return pd.DataFrame([*rows, row_of("all", everything) | {"minutes": f"{minutes:.0f}"}]).fillna(
+        ""
+    )
+
+
+def row_of(experiment, frame):
+    """What the cells of one experiment were made on."""
+    started = pd.to_datetime(frame["started_at"])
+    return {
+        "experiment": experiment,
+        "cells": len(frame),
+        "not ok": int((frame["status"] != "ok").sum()),
+        "first cell": started.min().strftime("%Y-%m-%d %H:%M"),
+        "last cell (UTC)": started.max().strftime("%H:%M"),
+        **{key: listed(frame[key]) for key in ("device_name", "cpu_cores", "threads", "torch")},
+        "commit": listed(frame["git_commit"].dropna().str[:10]),
+        "uncommitted changes": listed(frame["git_dirty"].map({True: "yes", False: "no"})),
+    }
 
 
 def listed(values):

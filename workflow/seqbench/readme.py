@@ -8,23 +8,19 @@ from workflow.seqbench.log import UserError
 BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def update(path, reference):
-    """Rewrite the blocks between `<!-- generated: NAME -->` and `<!-- end -->` in place."""
-    text = Path(path).read_text()
-    fresh = render(text, reference)
-    temporary = Path(path).with_suffix(".new")
-    temporary.write_text(fresh)
-    temporary.replace(path)
-
-
 def render(text, reference):
-    """`text` with each generated block replaced by `tables/NAME.md` of the published run."""
+    """`text` with each block between `<!-- generated: NAME -->` and `<!-- end -->` written anew.
+
+    A block is `tables/NAME.md` of the published run in the folder `reference`.
+    """
 
     def block(match):
         begin, name, end = match.groups()
         table = Path(reference) / "tables" / f"{name}.md"
         if not table.is_file():
-            raise UserError(f"README.md has a generated block {name}, and there is no {table}")
+            raise UserError(
+                f"README.md has a generated block {name}, and this run has no {table.name}"
+            )
         return f"{begin}\n{table.read_text().strip()}\n\n{end}"
 
     return BLOCK.sub(block, text)

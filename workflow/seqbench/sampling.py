@@ -43,21 +43,21 @@ def sample(call, settings, calibrate, synchronize=lambda: None):
     enabled = gc.isenabled()
     gc.disable()
     try:
-        warmup_calls, warmup_s, last = 0, 0.0, cold_s
+        warmup_calls, warmup_s, fastest = 0, 0.0, cold_s
         while warmup_calls < settings["warmup_calls"] or warmup_s < settings["warmup_s"]:
-            last = timed(1)
-            warmup_calls, warmup_s = warmup_calls + 1, warmup_s + last
-        calls = max(1, math.ceil(settings["sample_s"] / last))
+            elapsed = timed(1)
+            warmup_calls, warmup_s = warmup_calls + 1, warmup_s + elapsed
+            fastest = min(fastest, elapsed)
+        # By the fastest call, and tried as the last part of the warm-up: no sample is to be too
+        # short for the clock.
+        calls = math.ceil(1.1 * settings["sample_s"] / fastest)
+        while calls > 1 and (elapsed := timed(calls)) < settings["sample_s"]:
+            calls = math.ceil(1.2 * calls * settings["sample_s"] / elapsed)
 
         samples, stop, half_width = [], "", math.nan
         begin = calibrated = time.perf_counter()
         while not stop:
-            elapsed = timed(calls)
-            if elapsed < settings["sample_s"] and not samples:
-                # The last warm-up call was slow by accident: a sample must last long enough.
-                calls = math.ceil(calls * settings["sample_s"] / elapsed * 1.2)
-                continue
-            samples.append(elapsed / calls)
+            samples.append(timed(calls) / calls)
             now = time.perf_counter()
             if now - calibrated > RECALIBRATE_S:
                 calibrations.append(calibrate())

@@ -100,11 +100,18 @@ def read(path, schema):
     if not table.schema.equals(schema):
         found = set(table.schema.names) ^ set(schema.names)
         detail = f" (columns that differ: {', '.join(sorted(found))})" if found else ""
-        name = schema.metadata[b"experiment"].decode()
-        raise ShardError(f"{path} does not have the {name} schema{detail}")
+        raise ShardError(f"{path} does not have the {name_of(schema)} schema{detail}")
+    found, experiment = table["experiment"].unique().to_pylist(), name_of(schema)
+    if found not in ([], [experiment]):
+        raise ShardError(f"{path} is a shard of {', '.join(found)}, not of {experiment}")
     if table.num_rows != 1:
         raise ShardError(f"{path} has {table.num_rows} rows; a shard is one cell and has 1")
     return table
+
+
+def name_of(schema):
+    """The experiment that a schema is of."""
+    return schema.metadata[b"experiment"].decode()
 
 
 def collect(paths, schema, cells):

@@ -259,7 +259,7 @@ def variance_split(samples):
     logs = [np.log(np.asarray(process, dtype=float)) for process in samples]
     sizes, means = np.array([len(x) for x in logs]), np.array([x.mean() for x in logs])
     k, total = len(logs), sizes.sum()
-    if k < 2 or total == k:
+    if k < 2 or total <= k:
         return math.nan, math.nan
     within = sum(((x - x.mean()) ** 2).sum() for x in logs) / (total - k)
     grand = (sizes * means).sum() / total

@@ -19,7 +19,13 @@ SHADES = {
 }
 MARKERS = {"recurrent": "o", "attention": "s", "other": "D"}
 LINES = ["-", "--", ":", "-."]
-FAMILIES = {"lstm": "recurrent", "transformer": "attention"}
+FAMILIES = {
+    "lstm": "recurrent",
+    "gru": "recurrent",
+    "mingru": "recurrent",
+    "transformer": "attention",
+    "linear_attention": "attention",
+}
 
 
 def looks(cells):

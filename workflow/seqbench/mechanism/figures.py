@@ -67,7 +67,7 @@ def draw_distance(table, style, *paths):
             label_ends(axis, labels)
         budget = f"{table['budget_steps'].max():,} steps"
         figure.supxlabel(
-            f"n = {table['n'].max()} seeds; bars: 95 % intervals; open triangle: half of the seeds or more "
+            f"n = {table['n'].max()} seeds; bars: 95 % intervals, cut at the budget; open triangle: half of the seeds or more "
             f"not solved within the budget of {budget}",
             fontsize=7.5,
             color="0.35",

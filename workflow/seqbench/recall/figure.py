@@ -59,7 +59,9 @@ def draw(summary, cells, curves, style, *paths):
                 fontsize=7.5,
             )
         conditions(
-            figure, cells, "seeds; thick: median over seeds, thin: each seed, both as running means"
+            figure,
+            cells,
+            "seeds; thick: median over seeds (a run that ended counts with its last loss), thin: each seed; running means",
         )
         save(figure, *paths)
 

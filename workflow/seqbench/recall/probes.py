@@ -34,7 +34,7 @@ def first_token_attention(net, tokens):
 
 
 def forget_gate(net):
-    """Mean of sigmoid(b) over the LSTM's forget gates, b = b_ih + b_hh of layer 0; None elsewhere.
+    """sigmoid(b) of each forget gate of an LSTM, b = b_ih + b_hh of layer 0; None elsewhere.
 
     The gradient through T steps of the cell state shrinks about as sigmoid(b)^T.
     """

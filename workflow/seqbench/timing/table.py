@@ -58,7 +58,6 @@ def for_people(summary):
                 bounds(low, high, seconds)
                 for low, high in zip(summary["time_low_s"], summary["time_high_s"], strict=True)
             ],
-            "cold call": summary["cold_median_s"].map(seconds),
             "calibration units": summary["time_calibrated_median"],
             "tokens/s": summary["tokens_per_s"],
             "GFLOP/s": summary["gflops_per_s"],
