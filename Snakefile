@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from snakemake.utils import min_version, validate
+from snakemake.utils import min_version
 
 from workflow.seqbench.config import Grid, check
 from workflow.seqbench.sources import sources
@@ -15,7 +15,6 @@ configfile: "config.yaml"
 
 # Jobs that are submitted elsewhere (--jobs) look at the machine they land on themselves.
 check(config, local=workflow.resource_settings.nodes is None and not workflow.remote_exec)
-validate(config, "workflow/schemas/config.schema.yaml")
 grid = Grid(config)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import time
@@ -158,13 +157,77 @@ def test_a_new_architecture_is_one_file_and_one_entry(project):
     assert sorted(again) == sorted(new)
 
 
-def test_the_readme_shows_the_example_as_it_is():
-    """The lines of the README's Python block stand in the file, in this order."""
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    (block,) = (block for block in blocks if "nn.Module" in block)
-    lines = [line for line in block.splitlines() if line.strip() and "..." not in line]
-    source = iter((ROOT / "tests/example_model.py").read_text().splitlines())
-    assert all(line in source for line in lines)
+def test_models_of_known_truth_come_out_as_known(project):
+    """Through the whole pipeline: an oracle, chance, a floor, and a model beside its twin."""
+    known = "tests.known_truth"
+    override = {
+        "models": {
+            "oracle": {"architecture": f"{known}:Oracle"},
+            "constant": {"architecture": f"{known}:Constant"},
+            "bag": {"architecture": f"{known}:BagOfTokens", "readout": "mean"},
+            "twin": {"architecture": "lstm"},
+        },
+        "recall": {
+            "models": ["oracle", "constant", "bag"],
+            "seq_lens": [8],
+            "steps": 400,
+            "vocabulary": 20,
+            "evaluation_size": 512,
+        },
+        "timing": {"models": ["lstm", "twin"], "seeds": [0, 1, 2], "max_seconds": 0.5},
+    }
+    project.snakemake("timing", "recall", config=override)
+    tables = project / "results/tables"
+    recall = pd.read_csv(tables / "recall.csv").set_index("model")
+    assert recall.loc["oracle", "solved"] == 2
+    assert recall.loc["oracle", "final_accuracy_min"] >= 0.99
+    chance, floor = recall.loc["bag", ["chance_loss_nats", "bag_of_tokens_loss_nats"]]
+    assert recall.loc["constant", "final_loss_median_nats"] == pytest.approx(chance, abs=0.1)
+    # Below its floor a model without positions would have seen the answer.
+    assert floor - 0.1 < recall.loc["bag", "final_loss_median_nats"] < chance - 0.3
+    assert recall.loc[["constant", "bag"], "solved"].sum() == 0
+
+    ratios = pd.read_csv(tables / "ratios.csv")
+    assert (ratios["model"] == "twin").all()
+    assert (ratios["ratio_low"] < 1.15).all()
+    assert (ratios["ratio_high"] > 1 / 1.15).all()
+
+
+def test_every_other_target_runs(project):
+    """What smoke leaves out: audit, ledger, costs, expectations, tuning, comparison."""
+    override = {
+        "timing_audit": {"seq_lens": [100]},
+        "recall_audit": {"seq_lens": [4], "seeds": [0]},
+        "train_step": {"models": ["lstm"], "seq_lens": [50], "seeds": [0]},
+        "decode": {
+            "models": ["lstm", "transformer_decoder_no_cache_matched"],
+            "seq_lens": [50],
+            "seeds": [0],
+        },
+        "tuning": {
+            "models": ["lstm"],
+            "seq_lens": [4],
+            "seeds": [1000],
+            "learning_rates": [0.002, 0.005],
+        },
+    }
+    targets = ["audit", "fairness", "train_step", "decode", "expectations", "tune"]
+    project.snakemake(*targets, config=override)
+    reference = project / "results/reference/cpu"
+    (reference / "tables").mkdir(parents=True, exist_ok=True)
+    for table in (project / "results/tables").iterdir():
+        (reference / "tables" / table.name).write_bytes(table.read_bytes())
+    project.snakemake("compare", config=override)
+
+    tables = project / "results/tables"
+    audit = pd.read_csv(tables / "audit.csv")
+    assert set(audit["experiment"]) == {"speed", "memory"}
+    assert len(pd.read_csv(tables / "tuning.csv")) == 2
+    assert len(pd.read_csv(tables / "decode.csv")) == 2
+    assert len(pd.read_csv(tables / "expectations.csv")) > 20
+    assert len(pd.read_csv(tables / "compare.csv")) > 0
+    for figure in ("audit", "train_step", "decode", "tuning"):
+        assert (project / f"results/figures/{figure}.png").stat().st_size > 5000
 
 
 def test_a_killed_run_goes_on_where_it_was(project):

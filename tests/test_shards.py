@@ -151,7 +151,6 @@ def test_a_column_of_another_type_is_refused(tmp_path):
     refused([paths[1], "timing schema"], paths, cells)
 
 
-@pytest.mark.xfail(strict=True, reason="collect() compares columns, not the experiment's name")
 def test_a_shard_of_another_experiment_with_the_same_columns_is_refused(tmp_path):
     paths, cells = two(tmp_path)
     foreign = write(

@@ -135,13 +135,15 @@ def test_plot_style_redraws_figures_only(project):
 
 
 @pytest.mark.parametrize(
-    "override",
-    [{"steps": 80}, {"lr": 0.01}],
-    ids=lambda override: next(iter(override)),
+    ("override", "own"),
+    [({"batch_size": 16}, []), ({"steps": 80}, ["lstm"]), ({"lr": 0.01}, ["transformer_matched"])],
+    ids=["batch_size", "steps", "lr"],
 )
-def test_a_setting_of_recall_reruns_recall_only(project, after, override, of):
+def test_a_setting_of_recall_reruns_recall_only(project, after, override, own, of):
+    """Also where a model has a value of its own: its cells stay as they are."""
     jobs = project.planned(config={"recall": override})
-    assert cells(jobs) == of("recall")
+    untouched = {cell for model in own for cell in of("recall", model=model)}
+    assert cells(jobs) == of("recall") - untouched
     assert others(jobs) == after["recall"]
 
 

@@ -18,8 +18,6 @@ rule recall:
 
 rule recall_cell:
     """Train one model at one length from one seed; cells fill the machine side by side."""
-    input:
-        code=grid.code,
     output:
         "<results>/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.parquet",
     wildcard_constraints:
@@ -27,6 +25,7 @@ rule recall_cell:
     params:
         model=grid.model,
         settings=grid.settings,
+        code=grid.code,
     log:
         "<results>/logs/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
     priority: grid.priority

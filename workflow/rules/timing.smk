@@ -22,8 +22,6 @@ rule timing:
 
 rule timing_cell:
     """Time one model at one length in a fresh process that has the machine for itself."""
-    input:
-        code=grid.code,
     output:
         "<results>/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.parquet",
     wildcard_constraints:
@@ -31,6 +29,7 @@ rule timing_cell:
     params:
         model=grid.model,
         settings=grid.settings,
+        code=grid.code,
     log:
         "<results>/logs/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
     priority: grid.priority

@@ -21,6 +21,7 @@ use rule recall_cell as tuning_cell with:
     params:
         model=grid.model,
         settings=grid.tuning_settings,
+        code=grid.code,
     log:
         "<results>/logs/{experiment}/lr~{lr}/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
 

@@ -1,14 +1,15 @@
 """The config: checked before anything runs, then asked by the rules what each cell needs."""
 
+import copy
 import difflib
 import os
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 
 from workflow.seqbench import models, tasks, workloads
 from workflow.seqbench.log import UserError
-from workflow.seqbench.sources import ROOT, sources
+from workflow.seqbench.sources import ROOT, digest
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 EXPERIMENTS = ("timing", "timing_audit", "train_step", "decode", "recall", "recall_audit", "tuning")
@@ -23,18 +24,35 @@ class ConfigError(UserError):
 
 
 def check(config, local=True):
-    """Raise ConfigError with one sentence for each thing that is wrong; return the config.
+    """Fill in defaults and raise ConfigError with one sentence for each thing that is wrong.
 
     local: the jobs run on this machine, so its cores and GPU must do.
     """
     schema = yaml.safe_load(SCHEMA.read_text())
-    found = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(e.path))
+    found = sorted(validator(schema).iter_errors(config), key=lambda e: list(e.path))
     problems = [sentence for error in found for sentence in sentences(error)]
     if not problems:
         problems = [*model_problems(config), *(machine_problems(config) if local else [])]
     if problems:
         raise ConfigError("\n".join(problems))
-    return config
+
+
+def validator(schema):
+    """A JSON schema validator that fills in defaults, and to which 100.0 is no whole number."""
+    properties = Draft202012Validator.VALIDATORS["properties"]
+
+    def filling(validator, given, instance, parent):
+        for key, part in given.items():
+            if isinstance(instance, dict) and "default" in part:
+                instance.setdefault(key, copy.deepcopy(part["default"]))
+        yield from properties(validator, given, instance, parent)
+
+    def is_integer(checker, value):
+        return isinstance(value, int) and not isinstance(value, bool)
+
+    types = Draft202012Validator.TYPE_CHECKER.redefine("integer", is_integer)
+    extended = validators.extend(Draft202012Validator, {"properties": filling}, type_checker=types)
+    return extended(schema)
 
 
 def sentences(error):
@@ -220,7 +238,11 @@ class Grid:
         ]
 
     def code(self, wildcards):
-        """Files that the cell's numbers depend on: the script, its imports, the model, the task."""
+        """Digest of the files that the cell's numbers depend on: script, imports, model, task.
+
+        A parameter and not a list of inputs, as fifteen files a job make the dry run of ten
+        thousand cells three times as long.
+        """
         part = self.config[wildcards.experiment]
         architecture = self.config["models"][wildcards.model]["architecture"]
         if "task" in part:
@@ -230,8 +252,7 @@ class Grid:
                 "workflow.scripts.timing_cell",
                 f"workflow.seqbench.workloads.{part['workload']}",
             ]
-        modules.append(models.locate(architecture)[0])
-        return sorted({path for module in modules for path in sources(module)})
+        return digest(*modules, models.locate(architecture)[0])
 
     def threads(self, wildcards):
         """Threads of a job that shares the machine with others."""

@@ -1,10 +1,12 @@
 """Which project files a module's results depend on, read off its imports.
 
-Snakemake does not see what a script imports. The rules therefore list these files as inputs,
-so that editing a model reruns the cells of that model and nothing else.
+Snakemake does not see what a script imports. Rules therefore list these files as inputs, and the
+many cells take a digest of them as a parameter, so that editing a model reruns the cells of that
+model and nothing else.
 """
 
 import ast
+import hashlib
 from functools import cache
 from pathlib import Path
 
@@ -39,3 +41,12 @@ def sources(module: str) -> tuple[str, ...]:
                 queue.append(node.module)
                 queue += [f"{node.module}.{alias.name}" for alias in node.names]
     return tuple(sorted(files.values()))
+
+
+@cache
+def digest(*modules: str) -> str:
+    """First 16 hexadecimal digits of the sha256 over the sources of `modules`, names included."""
+    total = hashlib.sha256()
+    for path in sorted({path for module in modules for path in sources(module)}):
+        total.update(path.encode() + b"\0" + (ROOT / path).read_bytes() + b"\0")
+    return total.hexdigest()[:16]

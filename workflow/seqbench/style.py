@@ -8,7 +8,6 @@ import numpy as np
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-from matplotlib.patheffects import withStroke
 
 # Recurrent models in reds, attention in blues, anything else in purples: distinguishable without
 # colour too, by marker (recurrent round, attention square) and by line.
@@ -72,7 +71,7 @@ def label_ends(axis, ends, size=9):
             fontsize=size,
             va="center",
             annotation_clip=False,
-            path_effects=[withStroke(linewidth=2.5, foreground="white")],
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6},
         )
 
 

@@ -72,6 +72,7 @@ def train(net, task, seq_len, settings, stream):
         seconds += time.perf_counter() - start
 
         finite = torch.isfinite(losses[done:until])
+        ran = until
         done = until if finite.all() else done + int(finite.int().argmin()) + 1
         norms.append(gradient_norm(net))
         loss, accuracy = evaluate(net, task, fresh, seq_len, settings)
@@ -102,7 +103,7 @@ def train(net, task, seq_len, settings, stream):
         "solved_s": solved_s,
         "final_loss": eval_loss[-1],
         "final_accuracy": eval_accuracy[-1],
-        "step_s": seconds / done,
+        "step_s": seconds / ran,
     }
 
 
