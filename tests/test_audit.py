@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from tests.conftest import ROOT, shipped
-from workflow.seqbench import audit
+from workflow.seqbench.audit import figure
+from workflow.seqbench.audit import table as audit
 from workflow.seqbench.config import model_entry
 
 NAN = math.nan
@@ -298,10 +299,10 @@ def test_the_figure_is_drawn_with_and_without_gaps(printed, run, tmp_path):
     cells, curves = run
     style = ROOT / "workflow/figures.mplstyle"
     trainings = pd.concat([cells["recall"], cells["recall_audit"]])
-    audit.draw(audit.table(printed, *run), cells["timing"], trainings, style, tmp_path / "a.png")
+    figure.draw(audit.table(printed, *run), cells["timing"], trainings, style, tmp_path / "a.png")
     empty = {name: frame.assign(seq_len=7) for name, frame in cells.items()}
     table = audit.table(printed, empty, curves)
-    audit.draw(table, empty["timing"], trainings, style, tmp_path / "b.svg")
+    figure.draw(table, empty["timing"], trainings, style, tmp_path / "b.svg")
     assert (tmp_path / "a.png").stat().st_size > 10_000
     assert "printed" in (tmp_path / "b.svg").read_text()
 
@@ -311,5 +312,5 @@ def test_texts():
     assert audit.ratio_text(74.6, NAN, NAN) == "74.6"
     assert audit.ratio_text(NAN, NAN, NAN) == "–"
     assert audit.steps_text(math.inf, 3000) == "> 3,000"
-    assert audit.times(3.78) == "3.8×"
-    assert audit.times(74.6) == "75×"
+    assert figure.times(3.78) == "3.8×"
+    assert figure.times(74.6) == "75×"

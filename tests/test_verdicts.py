@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from tests.conftest import shipped
+from workflow.seqbench.rules import RULES, Tables, enough_runs, ratios
 from workflow.seqbench.tables import markdown
-from workflow.seqbench.verdicts import RULES, Tables, enough_runs, for_people, judge, ratios
+from workflow.seqbench.verdicts import for_people, judge
 
 CLAIMS = yaml.safe_load(Path("workflow/claims.yaml").read_text())
 LENGTHS = (100, 500, 1000, 2000, 3000)

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from workflow.seqbench import log
-from workflow.seqbench.audit import draw
+from workflow.seqbench.audit.figure import draw
 
 
 def main(table, timing, trainings, style, png, svg):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from workflow.seqbench import log, tables
-from workflow.seqbench.audit import for_people, table
+from workflow.seqbench.audit.table import for_people, table
 
 
 def main(printed, cells, curves, csv, parquet, md):

@@ -4,7 +4,8 @@ import pandas as pd
 import yaml
 
 from workflow.seqbench import log, tables
-from workflow.seqbench.verdicts import Tables, for_people, judge
+from workflow.seqbench.rules import Tables
+from workflow.seqbench.verdicts import for_people, judge
 
 
 def main(claims, paths, csv, parquet, md):

@@ -17,8 +17,7 @@ import yaml
 from workflow.seqbench.log import UserError
 from workflow.seqbench.sources import ROOT
 from workflow.seqbench.stats import classify_ratio, compare_rates, log_ratio
-from workflow.seqbench.tables import markdown
-from workflow.seqbench.verdicts import interval
+from workflow.seqbench.tables import interval, markdown
 
 ALPHA = 0.05  # below it, rates of solved runs differ
 # Columns in which two cells must agree for their numbers to mean the same.

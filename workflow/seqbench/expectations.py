@@ -13,13 +13,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from workflow.seqbench.rules import pick, share
 from workflow.seqbench.stats import (
     fit_scaling,
     log_ratio,
     median_time_to_solve,
     scaling_interval,
 )
-from workflow.seqbench.verdicts import interval, pick, share
+from workflow.seqbench.tables import interval
 
 # Sizes that the expectations are about; cells of other sizes do not count.
 SPEED = {"d_model": 128, "batch_size": 1, "mode": "eval", "calls": "steady"}

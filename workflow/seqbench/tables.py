@@ -83,6 +83,15 @@ def bounds(low, high, text):
     return "–" if math.isnan(low) or math.isnan(high) else f"{text(low)} – {text(high)}"
 
 
+def interval(value, low, high):
+    """A number with its bounds: 0.420 [0.400, 0.440]."""
+    if math.isnan(value):
+        return "none"
+    said = [f"{x:#.3g}".rstrip(".") if abs(x) < 1000 else f"{x:,.0f}" for x in (value, low, high)]
+    bounds = "not enough runs" if math.isnan(low) else f"{said[1]}, {said[2]}"
+    return f"{said[0]} [{bounds}]"
+
+
 def seconds(value):
     """Seconds with the unit that reads best: 1.25 ms."""
     if math.isnan(value):

@@ -12,6 +12,7 @@ from workflow.seqbench.stats import (
     log_ratio,
     scaling_interval,
 )
+from workflow.seqbench.tables import interval
 
 
 def times(cells, model):
@@ -47,7 +48,7 @@ def scaling_for_people(table):
     """The table with the columns that a reader wants first."""
 
     def bounds(row, name):
-        return f"{row[name]:.2f} [{row[f'{name}_low']:.2f}, {row[f'{name}_high']:.2f}]"
+        return interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
 
     rows = [row for _, row in table.iterrows()]
     return pd.DataFrame(
@@ -57,9 +58,10 @@ def scaling_for_people(table):
             "slope at the longest": [bounds(row, "slope_last") for row in rows],
             "quadratic share at the longest": [bounds(row, "quadratic_share") for row in rows],
             "quadratic term overtakes at": [
-                "never" if math.isinf(n) else f"{n:,.0f} tokens" for n in table["overtakes_at"]
+                "never" if math.isinf(n) else "–" if math.isnan(n) else f"{n:,.0f} tokens"
+                for n in table["overtakes_at"]
             ],
-            "largest misfit": [f"{misfit:.0%}" for misfit in table["misfit"]],
+            "largest misfit": ["–" if math.isnan(m) else f"{m:.0%}" for m in table["misfit"]],
         }
     )
 
@@ -118,7 +120,7 @@ def ratios_for_people(table):
             "model": table["model"],
             "tokens": ["all" if pd.isna(n) else f"{n:,}" for n in table["seq_len"]],
             "time relative to " + (table["relative_to"].iloc[0] if len(table) else "the first"): [
-                f"{r.ratio:.2f} [{r.ratio_low:.2f}, {r.ratio_high:.2f}]" for r in table.itertuples()
+                interval(r.ratio, r.ratio_low, r.ratio_high) for r in table.itertuples()
             ],
             "verdict": table["verdict"],
             "equal at": table["crossover"].fillna(""),
