@@ -25,7 +25,8 @@ def row(schema=SCHEMA, **values):
         return [example(kind.value_type)] * 2 if pa.types.is_list(kind) else EXAMPLES[kind]
 
     filled = {field.name: example(field.type) for field in schema}
-    return filled | {"model": "lstm", "seq_len": 100, "seed": 0} | values
+    cell = {"model": "lstm", "seq_len": 100, "seed": 0}
+    return filled | {"experiment": shards.name_of(schema)} | cell | values
 
 
 def write(folder, schema=SCHEMA, **values):

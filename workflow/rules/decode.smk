@@ -25,7 +25,7 @@ use rule time_figure as decode_figure with:
         ),
         svg="{run}/figures/decode.svg",
     params:
-        panels=["linear", "log"],
+        panels=["log"],
         call="one decoded token",
         length="context (tokens)",
     log:

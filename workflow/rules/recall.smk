@@ -41,6 +41,7 @@ rule recall_table:
     input:
         shards=grid.shards,
         code=sources("workflow.scripts.recall_table"),
+        task=grid.task,
     output:
         csv="<results>/tables/{experiment}.csv",
         parquet="<results>/tables/{experiment}.parquet",

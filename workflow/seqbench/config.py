@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator, validators
 
 from workflow.seqbench import models, tasks, workloads
 from workflow.seqbench.log import UserError
-from workflow.seqbench.sources import ROOT, digest
+from workflow.seqbench.sources import ROOT, digest, sources
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 EXPERIMENTS = ("timing", "timing_audit", "train_step", "decode", "recall", "recall_audit", "tuning")
@@ -253,6 +253,10 @@ class Grid:
                 f"workflow.seqbench.workloads.{part['workload']}",
             ]
         return digest(*modules, models.locate(architecture)[0])
+
+    def task(self, wildcards):
+        """Files of the task of an experiment that trains, where its floors are."""
+        return sources(f"workflow.seqbench.tasks.{self.config[wildcards.experiment]['task']}")
 
     def threads(self, wildcards):
         """Threads of a job that shares the machine with others."""

@@ -1,5 +1,6 @@
 """What all figures share: a look for each model, labels at the lines' ends, conditions below."""
 
+import textwrap
 from pathlib import Path
 
 import matplotlib
@@ -76,8 +77,12 @@ def label_ends(axis, ends, size=9):
 
 
 def plain_ticks(axis, values):
-    """Ticks of a log x axis at the measured values, written as plain numbers."""
-    axis.set_xticks(sorted(values), [f"{value:,}" for value in sorted(values)])
+    """Ticks of a log x axis at measured values, as plain numbers; fewer where they would touch."""
+    shown = []
+    for value in sorted(values, reverse=True):
+        if not shown or value * 1.7 <= shown[-1]:
+            shown.append(value)
+    axis.set_xticks(shown, [f"{value:,}" for value in shown])
     axis.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
 
 
@@ -91,6 +96,7 @@ def conditions(figure, cells, what):
         f"{names}, {first['threads']} thread{'s' if first['threads'] > 1 else ''}, "
         f"torch {first['torch']}, n = {n} {what}"
     )
+    text = "\n".join(textwrap.wrap(text, int(16 * figure.get_figwidth())))
     figure.supxlabel(text, fontsize=7.5, color="0.35", x=0.01, ha="left")
 
 

@@ -51,6 +51,8 @@ def draw(summary, cells, style, panels, call, length, *paths):
                 draw_guides(axis)
             else:
                 axis.set_ylim(bottom=0)
+                axis.set_xticks([tick for tick in axis.get_xticks() if 0 <= tick <= longest])
+                axis.xaxis.set_major_formatter("{x:,.0f}")
                 axis.set_xlim(0, longest * 1.5)
             label_ends(axis, ends)
         mode = f"batch {cells['batch_size'].iloc[0]}, {cells['mode'].iloc[0]} mode"
@@ -99,6 +101,7 @@ def draw_models(axis, summary, cells, look, panel):
 def draw_guides(axis):
     """Short lines of slope 1 and 2 in the lower right: linear and quadratic growth."""
     (left, right), (bottom, top) = axis.get_xlim(), axis.get_ylim()
+    bottom *= (bottom / top) ** 0.18  # a band of their own below the data
     axis.set_ylim(bottom, top)
     x0, x1 = left * (right / left) ** 0.45, left * (right / left) ** 0.62
     y0 = bottom * (top / bottom) ** 0.03
