@@ -12,7 +12,7 @@ READY := .venv/.ready
 .PHONY: run test bench format lock
 
 run: $(READY)
-	@$(BIN)/snakemake --logger rich --cores $$($(BIN)/python -c "import os; print(min($(CORES), os.cpu_count()))") \
+	@$(BIN)/snakemake --quiet rules --cores $$($(BIN)/python -c "import os; print(min($(CORES), os.cpu_count()))") \
 		$(if $(CONFIG),--configfile $(CONFIG))
 	@echo "Done. Look at figures/ and tables/ in results/ (or the folder that the config names); README.md says how to read them."
 
