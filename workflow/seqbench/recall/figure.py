@@ -21,34 +21,24 @@ def draw(summary, cells, curves, style, *paths):
             squeeze=False,
         )
         look = looks(cells)
-        longest = curves["step"].max()
+        longest, labels = curves["step"].max(), {}
         for axis, seq_len in zip(axes[0], lengths, strict=True):
             rows = summary[summary["seq_len"] == seq_len]
-            draw_floors(axis, rows.iloc[0], longest, named=seq_len == lengths[0])
+            draw_floors(axis, rows.iloc[0])
             ends = draw_curves(axis, curves[curves["seq_len"] == seq_len], look)
-            solved = dict(
-                zip(rows["model"], zip(rows["solved"], rows["n"], strict=True), strict=True)
-            )
-            label_ends(
-                axis,
-                [
-                    (
-                        f"{title_of(model)}\n{solved[model][0]} of {solved[model][1]} solved",
-                        x,
-                        y,
-                        c,
-                    )
-                    for model, x, y, c in ends
-                ],
-                size=8,
-            )
+            solved = {row.model: f"{row.solved} of {row.n} solved" for row in rows.itertuples()}
+            labels[axis] = [
+                (f"{title_of(model)}\n{solved[model]}", longest, y, color)
+                for model, y, color in ends
+            ]
             axis.axvline(ORIGINAL_STEPS, color="0.6", lw=0.8, ls=":", zorder=0)
             axis.set_title(f"{seq_len} tokens")
             axis.set_xlabel("training steps")
-            axis.set_xlim(0, longest * 1.5)
+            axis.set_xscale("log")
+            axis.xaxis.set_major_formatter("{x:,.0f}")
+            axis.set_xlim(SMOOTHING, longest * 9)
         axes[0][0].set_ylabel("training loss (nats), lower is better")
         axes[0][0].set_ylim(-0.45, 5.1)
-        axes[0][0].xaxis.set_major_formatter("{x:,.0f}")
         if longest > ORIGINAL_STEPS:
             axes[0][0].annotate(
                 "the original\nstopped here",
@@ -58,6 +48,8 @@ def draw(summary, cells, curves, style, *paths):
                 color="0.45",
                 fontsize=7.5,
             )
+        for axis, ends in labels.items():
+            label_ends(axis, ends, size=8)
         conditions(
             figure,
             cells,
@@ -66,21 +58,26 @@ def draw(summary, cells, curves, style, *paths):
         save(figure, *paths)
 
 
-def draw_floors(axis, row, longest, named):
+def draw_floors(axis, row):
     """What can be reached without any memory of the order: chance and a bag of tokens."""
-    for loss, name, va in (
-        (row["chance_loss_nats"], "chance", "bottom"),
-        (row["bag_of_tokens_loss_nats"], "counts tokens, no order", "top"),
+    for loss, name in (
+        (row["chance_loss_nats"], "chance"),
+        (row["bag_of_tokens_loss_nats"], "counts tokens, no order"),
     ):
         axis.axhline(loss, color="0.4", lw=0.9, ls=(0, (4, 2)), zorder=1)
-        if named:
-            axis.annotate(
-                name, (longest * 1.48, loss), color="0.3", fontsize=7.5, va=va, ha="right"
-            )
+        axis.annotate(
+            name,
+            (SMOOTHING, loss),
+            xytext=(3, -2),
+            textcoords="offset points",
+            color="0.3",
+            fontsize=7.5,
+            va="top",
+        )
 
 
 def draw_curves(axis, curves, look):
-    """Median and seeds of each model; returns (model, x, y, color) of each median's end."""
+    """Median and seeds of each model; returns (model, y, color) of each median's end."""
     ends = []
     for model, rows in curves.groupby("model", sort=False):
         wide = rows.pivot(index="step", columns="seed", values="train_loss")
@@ -92,5 +89,5 @@ def draw_curves(axis, curves, look):
         )
         median = smooth.median(axis=1)
         axis.plot(median.index, median, lw=2, **style)
-        ends.append((model, median.index[-1], median.iloc[-1], style["color"]))
+        ends.append((model, median.iloc[-1], style["color"]))
     return ends
