@@ -32,7 +32,7 @@ rule compare_table:
             "<results>/tables/compare.md", caption="../report/compare.rst", category="Verdicts"
         ),
     params:
-        reference=f"results/reference/{config['timing']['device']}",
+        device=config["timing"]["device"],
     log:
         "<results>/logs/compare_table.log",
     conda:

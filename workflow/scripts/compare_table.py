@@ -19,5 +19,5 @@ def main(reference, claims, csv, parquet, md):
 
 if __name__ == "__main__":
     log.redirect(snakemake.log[0])
-    out = snakemake.output
-    main(snakemake.params.reference, snakemake.input.claims, out.csv, out.parquet, out.md)
+    out, reference = snakemake.output, Path("results/reference") / snakemake.params.device
+    main(reference, snakemake.input.claims, out.csv, out.parquet, out.md)
