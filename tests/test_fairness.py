@@ -96,7 +96,8 @@ def test_what_was_spent_on_learning_rates(table):
     for model in config["recall"]["models"]:
         own = config["models"][model].get("recall", {}).get("lr", config["recall"]["lr"])
         assert table.loc[("recall", model, 100), "lr"] == own
-    assert table.loc[("recall", "lstm", 100), "budget_steps"] == config["recall"]["steps"]
+    budget = config["models"]["lstm"]["recall"]["steps"]
+    assert table.loc[("recall", "lstm", 100), "budget_steps"] == budget
     assert math.isnan(table.loc[("timing", "lstm", 100), "lr"])
     assert table.loc["timing", "tuning_trainings"].sum() == 0
 

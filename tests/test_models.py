@@ -152,7 +152,7 @@ def test_options_are_read_off_the_source(architecture):
     build(architecture)
     signature = inspect.signature(getattr(sys.modules[module], name)).parameters
     expected = {
-        option: parameter.default is not parameter.empty
+        option: models.REQUIRED if parameter.default is parameter.empty else parameter.default
         for option, parameter in signature.items()
         if option not in ("d_model", "seq_len")
     }

@@ -212,22 +212,24 @@ class Grid:
 
     def model(self, wildcards):
         """Architecture and options of the cell's model."""
-        return model_entry(self.config, wildcards.experiment, wildcards.model)
+        return in_order(model_entry(self.config, wildcards.experiment, wildcards.model))
 
     def settings(self, wildcards):
         """The experiment's settings for the cell, without the lists that span the grid."""
-        part = self.config[wildcards.experiment]
         own = model_section(self.config, wildcards.experiment, wildcards.model)
-        return (
-            {key: value for key, value in part.items() if key not in AXES}
-            | {key: value for key, value in own.items() if key in TRAINING}
-            | {"base_seed": self.config["base_seed"]}
+        return self.shared(
+            wildcards.experiment, {key: value for key, value in own.items() if key in TRAINING}
         )
 
     def tuning_settings(self, wildcards):
         """The settings of a tuning cell: its own learning rate, everyone's number of steps."""
-        part = {key: value for key, value in self.config["tuning"].items() if key not in AXES}
-        return part | {"lr": float(wildcards.lr), "base_seed": self.config["base_seed"]}
+        return self.shared("tuning", {"lr": float(wildcards.lr)})
+
+    def shared(self, experiment, own):
+        """What all cells of an experiment have in common, with a cell's own values over it."""
+        part = self.config[experiment]
+        common = {key: value for key, value in part.items() if key not in AXES}
+        return in_order(common | own | {"base_seed": self.config["base_seed"]})
 
     def tuning_shards(self, wildcards):
         """Path of each tuning cell's shard, rate by rate, each in the order of `cells`."""
@@ -267,6 +269,11 @@ class Grid:
         part = self.config[wildcards.experiment]
         rank = part["seeds"].index(int(wildcards.seed))
         return (0 if "task" in part else 1_000_000) - rank
+
+
+def in_order(mapping):
+    """The mapping with its keys sorted: Snakemake compares parameters as text."""
+    return dict(sorted(mapping.items()))
 
 
 def nearest(name, allowed, list_all=True):
