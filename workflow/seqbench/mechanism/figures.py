@@ -65,10 +65,9 @@ def draw_distance(table, style, *paths):
         steps.set_title("How much training it takes")
         for axis, labels in ends.items():
             label_ends(axis, labels)
-        budget = f"{table['budget_steps'].max():,} steps"
         figure.supxlabel(
             f"n = {table['n'].max()} seeds; bars: 95 % intervals, cut at the budget; open triangle: half of the seeds or more "
-            f"not solved within the budget of {budget}",
+            "not solved within the model's budget of steps, where it stands",
             fontsize=7.5,
             color="0.35",
             x=0.01,
