@@ -101,7 +101,7 @@ def draw_memory(axis, memory, trainings):
             if math.isfinite(row.steps_to_solve_median):
                 axis.hlines(row.steps_to_solve_median, x - 0.2, x + 0.2, color=color, lw=2.4)
             say(axis, f"{row.solved}/{row.n}", x, band[2], color, size=9.5)
-    say(axis, "unsolved within\ntheir budget", 0.5, band[1], "0.35", dy=0, ha="left", va="center")
+    say(axis, "unsolved\nin their\nbudget", 0.5, band[1], "0.35", dy=0, ha="left", va="center")
     say(axis, "solved:", 0.5, band[2], "0.35", ha="left")
     say(axis, "the original\nstopped here", 0.5, STEPS, "0.35", dy=-30, ha="left", va="top")
     axis.set_ylim(bottom=min(STEPS * 0.35, axis.get_ylim()[0]), top=band[2] * 1.45)
