@@ -4,8 +4,9 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
-from workflow.seqbench.config import Grid, check
-from workflow.seqbench.sources import sources
+from workflow.seqbench.config import check
+from workflow.seqbench.models import locate
+from workflow.seqbench.sources import digest
 
 min_version("9.27")
 
@@ -14,36 +15,23 @@ configfile: "config.yaml"
 
 
 # Jobs that are submitted elsewhere (--jobs) look at the machine they land on themselves.
-check(config, local=workflow.resource_settings.nodes is None and not workflow.remote_exec)
-grid = Grid(config)
+plan = check(config, local=workflow.resource_settings.nodes is None and not workflow.remote_exec)
 
 
-wildcard_constraints:
-    model="|".join(config["models"]),
-    seq_len=r"\d+",
-    seed=r"\d+",
-    lr=r"[0-9.e-]+",
-    # A figure belongs to this run or to a published one.
-    run=f"{config['pathvars']['results']}|results/reference/[^/]+",
-
-
-include: "workflow/rules/timing.smk"
-include: "workflow/rules/recall.smk"
-include: "workflow/rules/mechanism.smk"
-include: "workflow/rules/tuning.smk"
-include: "workflow/rules/audit.smk"
-include: "workflow/rules/fairness.smk"
-include: "workflow/rules/train_step.smk"
-include: "workflow/rules/decode.smk"
-include: "workflow/rules/verdicts.smk"
-include: "workflow/rules/expectations.smk"
-include: "workflow/rules/compare.smk"
+include: "workflow/rules/common.smk"
+include: "workflow/rules/cells.smk"
+include: "workflow/rules/tables.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/judging.smk"
 
 
 rule all:
     default_target: True
     input:
-        [getattr(rules, target).input for target in config["targets"]],
+        [getattr(rules, experiment).input for experiment in plan.names(on_demand=False)],
+        rules.figures.input,
+        rules.fairness.input,
+        rules.verdicts.input,
 
 
 include: "workflow/rules/publish.smk"

@@ -5,29 +5,16 @@ out: results/reference/<device>/{config.yaml,tables,figures}   the published run
      README.md                                                 the blocks that are generated from it
 """
 
-# Each figure, and the table without which it cannot be drawn.
-FIGURES = {
-    "time": "timing",
-    "forward_memory": "timing",
-    "memory": "recall",
-    "distance": "distance",
-    "gradient_flow": "gradient_flow",
-    "attention": "attention",
-    "tuning": "tuning",
-    "audit": "audit",
-    "train_step": "train_step",
-    "decode": "decode",
-}
-
 
 rule publish:
     """Promote this run to the reference run and rewrite the README's numbers. Always runs when asked for."""
     input:
         files=rules.all.input,
-        code=sources("workflow.scripts.publish"),
     params:
         config=config,
-        device=config["timing"]["device"],
+        reference=f"results/reference/{plan.device()}",
+        page="README.md" if plan.device() == "cpu" else None,
+        code=digest("workflow.scripts.publish"),
     log:
         "<results>/logs/publish.log",
     conda:
@@ -39,8 +26,4 @@ rule publish:
 rule redraw:
     """Draw the figures of every published run again, from its tables alone."""
     input:
-        [
-            table.parents[1] / "figures" / f"{figure}.png"
-            for figure, name in FIGURES.items()
-            for table in sorted(Path("results/reference").glob(f"*/tables/{name}.parquet"))
-        ],
+        published_figures(),

@@ -1,23 +1,18 @@
-"""A run held against the reference run."""
+"""This run held against the published one."""
 
 from pathlib import Path
 
-import yaml
+from workflow.seqbench import log
+from workflow.seqbench.judging.compare import as_markdown, compare
+from workflow.seqbench.showing import tables
 
-from workflow.seqbench import log, tables
-from workflow.seqbench.compare import compare, for_people
 
-
-def main(reference, claims, csv, parquet, md):
-    """Compare the run that `csv` belongs to with the folder `reference`, by the margin in `claims`."""
+def main(reference, csv, parquet, md):
+    """Compare the run that `csv` belongs to with the folder `reference`."""
     run = Path(csv).parents[1]
-    margin = yaml.safe_load(Path(claims).read_text())["thresholds"]["margin"]
-    found = compare(run, reference, margin)
-    tables.write_table(found, csv, parquet)
-    Path(md).write_text(for_people(found, run, reference))
+    table = compare(run, reference)
+    tables.write(table, csv, parquet, md, shown=as_markdown(table, run, reference))
 
 
 if __name__ == "__main__":
-    log.redirect(snakemake.log[0])
-    out, reference = snakemake.output, Path("results/reference") / snakemake.params.device
-    main(reference, snakemake.input.claims, out.csv, out.parquet, out.md)
+    log.run(main, snakemake)

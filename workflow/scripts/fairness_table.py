@@ -1,17 +1,16 @@
 """The fairness ledger, from the config and the models that it builds."""
 
-from workflow.seqbench import log, tables
-from workflow.seqbench.fairness import for_people, ledger
+from workflow.seqbench import log
+from workflow.seqbench.experiments import Plan
+from workflow.seqbench.results.fairness import ledger
+from workflow.seqbench.showing import tables
 
 
-def main(config, csv, parquet, md):
-    """`config` holds `models` and the experiments."""
-    table = ledger(config)
-    tables.write_table(table, csv, parquet)
-    tables.write_table(for_people(table), md)
+def main(config, rates, csv, parquet, md):
+    """config: with resolved experiments; rates: tuned learning rates by (model, seq_len)."""
+    table = ledger(Plan(config, rates))
+    tables.write(table, csv, parquet, md, shown=tables.fairness(table))
 
 
 if __name__ == "__main__":
-    log.redirect(snakemake.log[0])
-    out = snakemake.output
-    main(snakemake.params.config, out.csv, out.parquet, out.md)
+    log.run(main, snakemake)

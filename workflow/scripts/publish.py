@@ -6,21 +6,23 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from workflow.seqbench import log, provenance, readme, tables
+from workflow.seqbench import log
+from workflow.seqbench.showing import provenance, readme, tables
 
 
 def main(files, config, reference, page):
     """Replace the folder `reference` by the tables and figures in `files` and the run's config.
 
-    Adds the table `run`: machine, commit and cost. The tuning, which has a target of its own, is
+    Adds the table `run`: machine, commit and cost. The tuning, which is made on demand only, is
     kept unless `files` holds it. `page` is the README whose generated blocks are written anew, or
     None. Nothing is replaced before everything is there.
     """
     reference = Path(reference)
     fresh = reference.with_name(f".{reference.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
-    kept = [*reference.glob("tables/tuning.*"), *reference.glob("figures/tuning.*")]
-    for file in [*kept, *map(Path, files)]:
+    kept = [*reference.glob("tables/tuning*"), *reference.glob("figures/tuning*")]
+    made = [path for path in map(Path, files) if path.parent.name in ("tables", "figures")]
+    for file in [*kept, *made]:
         target = fresh / file.parent.name / file.name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
@@ -29,24 +31,17 @@ def main(files, config, reference, page):
         for path in sorted((fresh / "tables").glob("*_cells.parquet"))
     }
     run = provenance.summarize(cells)
-    tables.write_table(run, fresh / "tables/run.csv", fresh / "tables/run.md")
+    tables.write(run, fresh / "tables/run.csv", fresh / "tables/run.md")
     (fresh / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    text = readme.render(Path(page).read_text(), fresh) if page else None
+    readme_text = readme.render(Path(page).read_text(), fresh) if page else None
 
     shutil.rmtree(reference, ignore_errors=True)
     fresh.rename(reference)
     if page:
         temporary = Path(page).with_suffix(".new")
-        temporary.write_text(text)
+        temporary.write_text(readme_text)
         temporary.replace(page)
 
 
 if __name__ == "__main__":
-    log.redirect(snakemake.log[0])
-    given = snakemake.params
-    main(
-        snakemake.input.files,
-        given.config,
-        Path("results/reference") / given.device,
-        "README.md" if given.device == "cpu" else None,  # its figures are the CPU's
-    )
+    log.run(main, snakemake)

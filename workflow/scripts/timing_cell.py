@@ -1,17 +1,18 @@
 """One cell of an experiment that times a call: its shard, or an error that says what to mend."""
 
-from workflow.seqbench import log, shards
-from workflow.seqbench.timing.measure import measure_cell
-from workflow.seqbench.timing.shard import schema
+from workflow.seqbench import log
+from workflow.seqbench.measuring.timing import measure_cell
+from workflow.seqbench.results import shards
+from workflow.seqbench.results.schemas import schema
 
 
-def main(path, experiment, cell, model, settings):
-    """Run the cell and write its shard to `path`."""
-    row = measure_cell(experiment, cell, model, settings)
-    shards.write(row, schema(experiment), path, {"model": model, "settings": settings})
+def main(shard, experiment, model, seq_len, seed, options, settings):
+    """Run the cell of the model named `model`, built with `options`, and write its shard."""
+    cell = {"model": model, "seq_len": int(seq_len), "seed": int(seed)}
+    row = measure_cell(experiment, cell, options, settings)
+    provenance = {"model": options, "settings": settings}
+    shards.write(row, schema("timing", experiment), shard, provenance)
 
 
 if __name__ == "__main__":
-    log.redirect(snakemake.log[0])
-    job, params = snakemake.wildcards, snakemake.params
-    main(snakemake.output[0], job.experiment, shards.cell_of(job), params.model, params.settings)
+    log.run(main, snakemake)

@@ -1,5 +1,6 @@
-"""Where a job's output goes, and how an error that is the user's to mend is said."""
+"""What scripts share: where a job's output goes, how its work is called, how an error is told."""
 
+import inspect
 import os
 import sys
 
@@ -23,3 +24,15 @@ def report(kind, error, traceback):
         print(f"Error: {error}", file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, traceback)
+
+
+def run(main, job):
+    """Call a script's `main` with the job's named wildcards, inputs, outputs and parameters it takes.
+
+    job: the `snakemake` object of a script.
+    """
+    redirect(job.log[0])
+    named = {}
+    for part in (job.wildcards, job.input, job.output, job.params):
+        named |= dict(part.items())
+    main(**{name: named[name] for name in inspect.signature(main).parameters})

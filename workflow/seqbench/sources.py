@@ -1,8 +1,8 @@
-"""Which project files a module's results depend on, read off its imports.
+"""Which project files a module's results depend on, read off its imports, and a digest of them.
 
-Snakemake does not see what a script imports. Rules therefore list these files as inputs, and the
-many cells take a digest of them as a parameter, so that editing a model reruns the cells of that
-model and nothing else.
+Snakemake does not see what a script imports. Each rule therefore takes a digest of the code that its
+numbers depend on as a parameter, so that editing a model reruns the cells of that model and nothing
+else. Comments, docstrings and layout are no part of a digest.
 """
 
 import ast
@@ -23,6 +23,19 @@ def find(module: str) -> str | None:
     return None
 
 
+def imports(tree: ast.AST, package: str) -> set[str]:
+    """Names of the modules that a module of `package` may import, relative imports resolved."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")[: len(package.split(".")) - node.level + 1]
+            base = ".".join([*(parents if node.level else []), *filter(None, [node.module])])
+            names |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+    return names
+
+
 @cache
 def sources(module: str) -> tuple[str, ...]:
     """Files of `module` and of every project module it imports, directly or not, sorted."""
@@ -34,19 +47,27 @@ def sources(module: str) -> tuple[str, ...]:
         files[name] = path
         parts = name.split(".")
         queue += [".".join(parts[:depth]) for depth in range(1, len(parts))]
-        for node in ast.walk(ast.parse((ROOT / path).read_text())):
-            if isinstance(node, ast.Import):
-                queue += [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-                queue.append(node.module)
-                queue += [f"{node.module}.{alias.name}" for alias in node.names]
+        package = name if path.endswith("__init__.py") else ".".join(parts[:-1])
+        queue += imports(ast.parse((ROOT / path).read_text()), package)
     return tuple(sorted(files.values()))
 
 
 @cache
+def substance(path: str) -> str:
+    """Code of a project file without comments, docstrings and layout."""
+    tree = ast.parse((ROOT / path).read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            if ast.get_docstring(node, clean=False) is not None:
+                del node.body[0]
+            node.body = node.body or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+@cache
 def digest(*modules: str) -> str:
-    """First 16 hexadecimal digits of the sha256 over the sources of `modules`, names included."""
+    """First 16 hexadecimal digits of the sha256 over the code that `modules` depend on."""
     total = hashlib.sha256()
     for path in sorted({path for module in modules for path in sources(module)}):
-        total.update(path.encode() + b"\0" + (ROOT / path).read_bytes() + b"\0")
+        total.update(f"{path}\0{substance(path)}\0".encode())
     return total.hexdigest()[:16]

@@ -30,9 +30,13 @@ import importlib.util
 from functools import cache
 from pathlib import Path
 
+from workflow.seqbench.log import UserError
+
 HERE = Path(__file__).parent
-# Options of what stands around a model: the read-out of a recall model, the cache of a decoder.
-FRAME_OPTIONS = ("readout", "cache")
+# Options of what stands around a model: the read-out of a classifier, the cache of a decoder, the
+# model whose size it is to have.
+FRAME_OPTIONS = ("readout", "cache", "match_parameters_to")
+TOLERANCE = 0.02  # a matched model has so much fewer parameters at most
 
 
 def architectures() -> list[str]:
@@ -64,17 +68,18 @@ def options(architecture: str) -> dict | None:
     if spec is None or spec.origin is None:
         raise LookupError(f"there is no module {module}")
     body = ast.parse(Path(spec.origin).read_text()).body
-    found = [node for node in body if isinstance(node, ast.ClassDef) and node.name == name]
-    if not found:
+    classes = [node for node in body if isinstance(node, ast.ClassDef) and node.name == name]
+    if not classes:
         raise LookupError(f"module {module} has no class {name}")
-    methods = {node.name: node for node in found[0].body if isinstance(node, ast.FunctionDef)}
+    methods = {node.name: node for node in classes[0].body if isinstance(node, ast.FunctionDef)}
     if "__init__" not in methods or methods["__init__"].args.kwarg:
         return None
-    given = methods["__init__"].args
-    names = [argument.arg for argument in (*given.args, *given.kwonlyargs)]
-    positional = [None] * (len(given.args) - len(given.defaults)) + given.defaults
+    signature = methods["__init__"].args
+    names = [argument.arg for argument in (*signature.args, *signature.kwonlyargs)]
+    positional = [None] * (len(signature.args) - len(signature.defaults)) + signature.defaults
     defaults = [
-        REQUIRED if node is None else literal(node) for node in (*positional, *given.kw_defaults)
+        REQUIRED if node is None else literal(node)
+        for node in (*positional, *signature.kw_defaults)
     ]
     return {
         key: value
@@ -94,10 +99,44 @@ def literal(node):
 def build(model: dict, d_model: int, seq_len: int):
     """The core of a model: `model` holds its architecture and options, as in the config.
 
-    The module maps (batch, seq_len, d_model) to the same shape.
+    The module maps (batch, seq_len, d_model) to the same shape. `match_parameters_to` holds another
+    model, and sets dim_feedforward by `matched_width`.
     """
-    chosen = {
+    options = {
         key: value for key, value in model.items() if key not in ("architecture", *FRAME_OPTIONS)
     }
+    if "match_parameters_to" in model:
+        options["dim_feedforward"] = matched_width(model, d_model, seq_len)
     module, name = locate(model["architecture"])
-    return getattr(importlib.import_module(module), name)(d_model, seq_len, **chosen)
+    return getattr(importlib.import_module(module), name)(d_model, seq_len, **options)
+
+
+def matched_width(model: dict, d_model: int, seq_len: int) -> int:
+    """The largest dim_feedforward with which `model` has no more parameters than the one it matches.
+
+    Raises UserError where it then has over 2 % fewer, or more whatever the width.
+    """
+
+    def count(entry, **options):
+        entry = {k: v for k, v in entry.items() if k != "match_parameters_to"} | options
+        import torch  # two seconds, which reading the config need not spend
+
+        with torch.device("meta"):  # no memory, and no random numbers of the training
+            return parameters(build(entry, d_model, seq_len))
+
+    target = count(model["match_parameters_to"])
+    one, two = (count(model, dim_feedforward=width) for width in (1, 2))
+    width = 1 + (target - one) // (two - one)
+    reached = one + (width - 1) * (two - one)
+    if width < 1 or reached < (1 - TOLERANCE) * target:
+        raise UserError(
+            f"match_parameters_to: no dim_feedforward brings the architecture {model['architecture']}"
+            f" within {TOLERANCE:.0%} of {target:,} parameters; it has {one:,} with 1, and {two - one:,} more"
+            " with each further one"
+        )
+    return width
+
+
+def parameters(module) -> int:
+    """Number of trainable parameters."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)

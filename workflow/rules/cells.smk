@@ -1,0 +1,55 @@
+"""The cells of every experiment: one job, one process and one shard per (model, seq_len, seed).
+
+in:  the experiment in the config and the models that it names
+out: <results>/EXPERIMENT/model~M/seq_len~N/seed~S.parquet
+     <results>/EXPERIMENT/lr~L/model~M/seq_len~N/seed~S.parquet   where learning_rates are an axis
+"""
+
+
+rule timing_cell:
+    """Time {wildcards.model} at {wildcards.seq_len} tokens, in a fresh process that has the machine for itself."""
+    output:
+        shard="<results>/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.parquet",
+    wildcard_constraints:
+        experiment=either(plan.names("timing")),
+    params:
+        options=asks(plan.model),
+        settings=asks(plan.settings),
+        code=asks(plan.code),
+    log:
+        "<results>/logs/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
+    priority: asks(plan.priority)
+    threads: workflow.cores
+    conda:
+        "../../envs/torch.yaml"
+    script:
+        "../scripts/timing_cell.py"
+
+
+rule training_cell:
+    """Train {wildcards.model} on {wildcards.seq_len} tokens from one seed; such jobs fill the machine side by side."""
+    output:
+        shard="<results>/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.parquet",
+    wildcard_constraints:
+        experiment=either(plan.names("training", swept=False)),
+    params:
+        options=asks(plan.model),
+        settings=asks(plan.settings),
+        code=asks(plan.code),
+    log:
+        "<results>/logs/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
+    priority: asks(plan.priority)
+    threads: asks(plan.threads)
+    conda:
+        "../../envs/torch.yaml"
+    script:
+        "../scripts/training_cell.py"
+
+
+use rule training_cell as training_cell_at_rate with:
+    output:
+        shard="<results>/{experiment}/lr~{lr}/model~{model}/seq_len~{seq_len}/seed~{seed}.parquet",
+    wildcard_constraints:
+        experiment=either(plan.names("training", swept=True)),
+    log:
+        "<results>/logs/{experiment}/lr~{lr}/model~{model}/seq_len~{seq_len}/seed~{seed}.log",

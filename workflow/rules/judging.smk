@@ -1,0 +1,83 @@
+"""Judging: what the run says about each claim, expectation and step of the audit.
+
+in:  workflow/statements/*.yaml, the cells and curves of the experiments
+out: <results>/tables/findings.{csv,parquet}          one row per statement, condition and length
+     <results>/tables/{verdicts,expectations,audit}.{csv,parquet,md}
+     <results>/tables/compare.{csv,parquet,md}        this run against the published one; on demand
+"""
+
+
+rule judge:
+    """Hold every statement against the run; what the run lacks is a finding that says so."""
+    input:
+        claims=static("statements/claims.yaml"),
+        expectations=static("statements/expectations.yaml"),
+        audit=static("statements/audit.yaml"),
+        original=[
+            static(f"original/original_{experiment}_cells.csv")
+            for experiment in ["timing", "recall"]
+        ],
+        views=static("views.yaml"),
+        cells=[
+            *expand(
+                "<results>/tables/{experiment}_cells.parquet",
+                experiment=plan.names(on_demand=False),
+            ),
+            *expand(
+                "<results>/tables/{experiment}_curves.parquet",
+                experiment=plan.names("training", on_demand=False),
+            ),
+        ],
+    output:
+        findings_tables=multiext("<results>/tables/findings", ".csv", ".parquet"),
+        verdict_tables=table("verdicts"),
+        expectation_tables=table("expectations"),
+        audit_tables=table("audit"),
+    params:
+        code=digest("workflow.scripts.judge"),
+    log:
+        "<results>/logs/judge.log",
+    conda:
+        "../../envs/report.yaml"
+    script:
+        "../scripts/judge.py"
+
+
+rule verdicts:
+    input:
+        rules.judge.output,
+        rules.comparison_tables.output,
+        rules.position_tables.output,
+        rules.distance_table.output,
+
+
+rule compare_table:
+    """Compare cell by cell and claim by claim, and say where the two are not comparable."""
+    input:
+        run=expand(
+            "<results>/tables/{table}.parquet", table=["timing_cells", "recall_cells", "verdicts"]
+        ),
+        # Those that are there: a missing reference is for the job to explain.
+        published=sorted(
+            map(str, Path("results/reference", plan.device(), "tables").glob("*.parquet"))
+        ),
+    output:
+        csv="<results>/tables/compare.csv",
+        parquet="<results>/tables/compare.parquet",
+        md=report(
+            "<results>/tables/compare.md", caption="../report/compare.rst", category="Verdicts"
+        ),
+    params:
+        reference=str(Path("results/reference", plan.device())),
+        code=digest("workflow.scripts.compare_table"),
+    log:
+        "<results>/logs/compare_table.log",
+    conda:
+        "../../envs/report.yaml"
+    script:
+        "../scripts/compare_table.py"
+
+
+rule compare:
+    input:
+        rules.compare_table.output,

@@ -1,0 +1,166 @@
+"""Tables: those of each experiment, and those that are taken from several or from inside the cells.
+
+in:  the shards of an experiment
+out: <results>/tables/EXPERIMENT.{csv,parquet,md}     one row per (model, seq_len)
+     <results>/tables/EXPERIMENT_cells.parquet        one row per cell
+     <results>/tables/EXPERIMENT_curves.parquet       one row per training step
+     <results>/tables/{ratios,scaling}.*              what the times say
+     <results>/tables/{distance,gradient_flow,attention}.*   what the trainings of `recall` say
+     <results>/tables/fairness.*                      what each model is given
+"""
+
+
+rule timing_tables:
+    """Aggregate the cells of {wildcards.experiment} over processes; a missing or foreign shard stops it."""
+    input:
+        shards=asks(plan.shards),
+        views=static("views.yaml"),
+    output:
+        csv="<results>/tables/{experiment}.csv",
+        parquet="<results>/tables/{experiment}.parquet",
+        md="<results>/tables/{experiment}.md",
+        cells_table="<results>/tables/{experiment}_cells.parquet",
+    wildcard_constraints:
+        experiment=either(plan.names("timing")),
+    params:
+        cells=asks(plan.cells),
+        kind="timing",
+        curves=None,
+        code=digest("workflow.scripts.experiment_tables"),
+    log:
+        "<results>/logs/{experiment}_tables.log",
+    conda:
+        "../../envs/torch.yaml"
+    script:
+        "../scripts/experiment_tables.py"
+
+
+rule training_tables:
+    """Aggregate the cells of {wildcards.experiment} over seeds; a missing or foreign shard stops it."""
+    input:
+        shards=asks(plan.shards),
+        views=static("views.yaml"),
+    output:
+        csv="<results>/tables/{experiment}.csv",
+        parquet="<results>/tables/{experiment}.parquet",
+        md="<results>/tables/{experiment}.md",
+        cells_table="<results>/tables/{experiment}_cells.parquet",
+        curves="<results>/tables/{experiment}_curves.parquet",
+    wildcard_constraints:
+        experiment=either(plan.names("training")),
+    params:
+        cells=asks(plan.cells),
+        kind="training",
+        code=digest("workflow.scripts.experiment_tables"),
+        task=asks(plan.task_code),
+    log:
+        "<results>/logs/{experiment}_tables.log",
+    conda:
+        "../../envs/torch.yaml"
+    script:
+        "../scripts/experiment_tables.py"
+
+
+rule comparison_tables:
+    """Compare each model's times with the first one's, and measure how they grow."""
+    input:
+        cells=expand(
+            "<results>/tables/{experiment}_cells.parquet",
+            experiment=plan.names("timing", on_demand=False),
+        ),
+        views=static("views.yaml"),
+    output:
+        ratio_tables=table("ratios"),
+        scaling_tables=table("scaling"),
+    params:
+        experiments=plan.names("timing", on_demand=False),
+        margin=0.05,
+        code=digest("workflow.scripts.comparison_tables"),
+    log:
+        "<results>/logs/comparison_tables.log",
+    conda:
+        "../../envs/report.yaml"
+    script:
+        "../scripts/comparison_tables.py"
+
+
+rule position_tables:
+    """Summarise over seeds what reaches, and what is looked at, at each position of a sequence."""
+    input:
+        shards=plan.shards("recall"),
+        views=static("views.yaml"),
+    output:
+        gradient_flow=table("gradient_flow"),
+        attention=table("attention"),
+    params:
+        experiment="recall",
+        cells=plan.cells("recall"),
+        code=digest("workflow.scripts.position_tables"),
+    log:
+        "<results>/logs/position_tables.log",
+    conda:
+        "../../envs/report.yaml"
+    script:
+        "../scripts/position_tables.py"
+
+
+rule distance_table:
+    """Order the results of recall by the distance to the token that is to be recalled."""
+    input:
+        table="<results>/tables/recall.parquet",
+        views=static("views.yaml"),
+    output:
+        csv="<results>/tables/distance.csv",
+        parquet="<results>/tables/distance.parquet",
+        md="<results>/tables/distance.md",
+    params:
+        code=digest("workflow.scripts.distance_table"),
+    log:
+        "<results>/logs/distance_table.log",
+    conda:
+        "../../envs/report.yaml"
+    script:
+        "../scripts/distance_table.py"
+
+
+rule fairness_table:
+    """Build every model of every experiment and count what it has, computes, carries and was tuned."""
+    input:
+        views=static("views.yaml"),
+    output:
+        csv=report(
+            "<results>/tables/fairness.csv", caption="../report/fairness.rst", category="Fairness"
+        ),
+        parquet="<results>/tables/fairness.parquet",
+        md="<results>/tables/fairness.md",
+    params:
+        config=plan.config,
+        rates=plan.rates,
+        code=digest(
+            "workflow.scripts.fairness_table",
+            *(locate(model["architecture"])[0] for model in config["models"].values()),
+        ),
+    log:
+        "<results>/logs/fairness_table.log",
+    conda:
+        "../../envs/torch.yaml"
+    script:
+        "../scripts/fairness_table.py"
+
+
+rule fairness:
+    input:
+        rules.fairness_table.output,
+
+
+# A target for each experiment: its shards too, so that one that was deleted is made again.
+for experiment in plan.names():
+
+    rule:
+        name:
+            experiment
+        input:
+            plan.shards(experiment),
+            multiext(f"<results>/tables/{experiment}", ".csv", ".parquet", ".md"),
+            f"<results>/tables/{experiment}_cells.parquet",
+            multiext(f"<results>/figures/{plan.figure(experiment)}", ".png", ".svg"),

@@ -1,0 +1,37 @@
+"""Findings on every statement, and the tables of verdicts, expectations and the audit."""
+
+from workflow.seqbench import log
+from workflow.seqbench.judging import statements, verdicts
+from workflow.seqbench.judging.judge import findings
+from workflow.seqbench.results.selecting import Run
+from workflow.seqbench.showing import tables
+
+
+def main(
+    claims,
+    expectations,
+    audit,
+    cells,
+    original,
+    findings_tables,
+    verdict_tables,
+    expectation_tables,
+    audit_tables,
+):
+    """claims, expectations, audit: files of statements; cells: cells and curves of this run;
+    original: the cells that the notebook printed. The last four list the paths of each table.
+    """
+    run = Run.of_files([*cells, *original])
+    claims, expectations, audit = (statements.load(path) for path in (claims, expectations, audit))
+    found = findings([*claims, *expectations, *audit], run)
+    tables.write(found, *findings_tables)
+    verdict = verdicts.verdict_table(claims, found)
+    tables.write(verdict, *verdict_tables, shown=tables.view("verdicts", verdict))
+    expected = verdicts.expectation_table(expectations, found)
+    tables.write(expected, *expectation_tables, shown=tables.view("expectations", expected))
+    steps = verdicts.audit_table(audit, found)
+    tables.write(steps, *audit_tables, shown=tables.audit(steps))
+
+
+if __name__ == "__main__":
+    log.run(main, snakemake)

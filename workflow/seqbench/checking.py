@@ -1,0 +1,100 @@
+"""What is wrong with a document by its JSON schema, one sentence per violation."""
+
+import copy
+import difflib
+
+from jsonschema import Draft202012Validator, validators
+
+# JSON's types and limits in words.
+TYPES = {
+    "integer": "a whole number",
+    "number": "a number",
+    "rate": "a number or tuned",
+    "string": "text",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping of keys to values",
+}
+LIMITS = {
+    "minItems": "have at least {} entry",
+    "minimum": "be at least {}",
+    "exclusiveMinimum": "be greater than {}",
+    "maximum": "be at most {}",
+    "exclusiveMaximum": "be less than {}",
+}
+
+
+def violations(instance, schema, prefix=""):
+    """Fill in the schema's defaults and return a sentence for each violation."""
+    errors = sorted(validator(schema).iter_errors(instance), key=lambda e: [*map(str, e.path)])
+    return [sentence for error in errors for sentence in sentences(error, prefix)]
+
+
+def validator(schema):
+    """A JSON schema validator that fills in defaults, and to which 100.0 is no whole number."""
+    properties = Draft202012Validator.VALIDATORS["properties"]
+
+    def filling(validator, subschemas, instance, parent):
+        for key, part in subschemas.items():
+            if isinstance(instance, dict) and "default" in part:
+                instance.setdefault(key, copy.deepcopy(part["default"]))
+        yield from properties(validator, subschemas, instance, parent)
+
+    def is_integer(checker, value):
+        return isinstance(value, int) and not isinstance(value, bool)
+
+    def is_rate(checker, value):
+        return value == "tuned" or checker.is_type(value, "number")
+
+    types = Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"integer": is_integer, "rate": is_rate}
+    )
+    extended = validators.extend(Draft202012Validator, {"properties": filling}, type_checker=types)
+    return extended(schema)
+
+
+def sentences(error, prefix=""):
+    """What a schema violation means, in words: the key, the value, what is allowed."""
+    path = ".".join([*filter(None, [prefix]), *map(str, error.absolute_path)])
+    key, value, wanted = path or "the config", error.instance, error.validator_value
+    if error.validator == "additionalProperties":
+        allowed = list(error.schema.get("properties", {}))
+        for name in set(value) - set(allowed):
+            yield f"unknown key {f'{path}.{name}' if path else name}{nearest(name, allowed)}"
+    elif error.validator == "required":
+        yield from (f"{key} lacks the key {name}" for name in wanted if name not in value)
+    elif error.validator == "uniqueItems":
+        twice = sorted({str(v) for v in value if value.count(v) > 1})
+        yield f"{key} names {', '.join(twice)} twice; each may stand there once"
+    elif error.validator == "type":
+        kinds = wanted if isinstance(wanted, list) else [wanted]
+        hint = " (YAML reads 1e-3 as text; write 0.001)" if looks_numeric(value, kinds) else ""
+        yield f"{key} is {value!r}; it must be {' or '.join(map(TYPES.get, kinds))}{hint}"
+    elif error.validator == "enum":
+        allowed = f"allowed: {', '.join(map(str, wanted))}"
+        yield f"{key} is {value!r}; {allowed}{nearest(value, wanted, list_all=False)}"
+    elif error.validator in LIMITS:
+        yield f"{key} is {value!r}; it must {LIMITS[error.validator].format(wanted)}"
+    else:
+        yield f"{key} is {value!r}; {error.schema.get('description', error.message)}"
+
+
+def nearest(name, allowed, list_all=True):
+    """ "; did you mean X?" where something is close, else what is allowed."""
+    allowed = [str(item) for item in allowed]
+    close = difflib.get_close_matches(str(name), allowed, n=1)
+    if close:
+        return f"; did you mean {close[0]}?"
+    return f"; allowed: {', '.join(allowed)}" if list_all else ""
+
+
+def looks_numeric(value, kinds):
+    """Whether a text that should be a number can be read as one."""
+    try:
+        return (
+            isinstance(value, str)
+            and {"number", "integer", "rate"} & {*kinds}
+            and bool(str(float(value)))
+        )
+    except ValueError:
+        return False

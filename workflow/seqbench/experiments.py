@@ -1,0 +1,171 @@
+"""Experiments as data: what config.yaml says of them, resolved, and the cells that they consist of.
+
+An experiment may be `like` another one: it then takes every key of that one which it does not set
+itself. That is resolved here, after the user's configs have been merged, so that a changed setting
+reaches every experiment that is like the changed one.
+"""
+
+from workflow.seqbench import models
+from workflow.seqbench.sources import digest
+
+KINDS = ("timing", "training")
+# Keys of an experiment that span its cells; all others are settings of every cell.
+LISTS = ("models", "add_models", "seq_lens", "seq_lens_of", "seeds", "seeds_of", "learning_rates")
+ABOUT = ("kind", "on_demand")  # what neither spans cells nor reaches them
+# Keys of a model's `training` section that say how it is trained, not what it is.
+TRAINING = ("lr", "steps")
+
+
+class ExperimentError(Exception):
+    """An experiment that cannot be resolved, in one sentence."""
+
+
+def resolve(experiments):
+    """{name: experiment} with every `like` and `add_models` resolved.
+
+    Raises ExperimentError where `like` names no experiment, goes round in a circle, or changes kind.
+    """
+
+    def resolved(name, path=()):
+        experiment, where = dict(experiments[name]), f"experiments.{name}"
+        if (parent := experiment.pop("like", None)) is not None:
+            if parent in (*path, name):
+                circle = " -> ".join([*path, name, parent])
+                raise ExperimentError(f"{where}.like goes round in a circle: {circle}")
+            if parent not in experiments:
+                allowed = ", ".join(experiments)
+                raise ExperimentError(f"{where}.like is {parent!r}; allowed: {allowed}")
+            base = resolved(parent, (*path, name))
+            kind = base.get("kind")
+            if experiment.get("kind", kind) != kind:
+                raise ExperimentError(f"{where}.kind cannot differ from {kind}, that of {parent}")
+            experiment = {k: v for k, v in base.items() if k != "on_demand"} | experiment
+        listed, added = experiment.get("models", []), experiment.pop("add_models", [])
+        experiment["models"] = [*listed, *(model for model in added if model not in listed)]
+        return experiment
+
+    return {name: resolved(name) for name in experiments}
+
+
+def options_of(config, name, kind):
+    """Architecture and options of a model in experiments of a kind, without how it is trained."""
+    entry = config["models"][name]
+    merged = {k: v for k, v in entry.items() if k not in KINDS} | entry.get(kind, {})
+    return {key: value for key, value in merged.items() if key not in TRAINING}
+
+
+class Plan:
+    """The cells of a checked config, and what each job needs to know.
+
+    config: with experiments resolved (`config.check`); rates: {(model, seq_len): tuned learning
+    rate}. Methods take the names in a cell's path as plain keyword arguments, as text or numbers.
+    """
+
+    def __init__(self, config, rates=None):
+        self.config, self.rates = config, rates or {}
+        self.experiments = config["experiments"]
+        self.results = config["pathvars"]["results"]
+
+    def names(self, kind=None, swept=None, on_demand=None):
+        """Experiments of a kind, with or without an axis of learning rates, on demand or not."""
+        return [
+            name
+            for name, experiment in self.experiments.items()
+            if (kind is None or experiment["kind"] == kind)
+            and (swept is None or bool(experiment.get("learning_rates")) == swept)
+            and (on_demand is None or experiment["on_demand"] == on_demand)
+        ]
+
+    def cells(self, experiment, **_):
+        """All cells as dicts (lr, model, seq_len, seed), each model once before the next seed."""
+        part = self.experiments[experiment]
+        cells = []
+        for lr in part.get("learning_rates") or [None]:
+            ranked = [
+                (rank, {"model": model, "seq_len": seq_len, "seed": seed})
+                for model in part["models"]
+                for seq_len in part["seq_lens_of"].get(model, part["seq_lens"])
+                for rank, seed in enumerate(
+                    part["seeds_of"].get(model, {}).get(seq_len, part["seeds"])
+                )
+            ]
+            order = sorted(ranked, key=lambda pair: pair[0])  # stable: models, then lengths
+            cells += [cell if lr is None else {"lr": lr} | cell for _, cell in order]
+        return cells
+
+    def shard(self, experiment, cell):
+        """Path of a cell's shard."""
+        keys = (key for key in ("lr", "model", "seq_len") if key in cell)
+        folders = "/".join(f"{key}~{cell[key]}" for key in keys)
+        return f"{self.results}/{experiment}/{folders}/seed~{cell['seed']}.parquet"
+
+    def shards(self, experiment, **_):
+        """Path of each cell's shard, in the order of `cells`."""
+        return [self.shard(experiment, cell) for cell in self.cells(experiment)]
+
+    def model(self, experiment, model, **_):
+        """Architecture and options of the cell's model."""
+        kind = self.experiments[experiment]["kind"]
+        options = options_of(self.config, model, kind)
+        target = options.get("match_parameters_to")
+        if target is not None:
+            options["match_parameters_to"] = in_order(options_of(self.config, target, kind))
+        return in_order(options)
+
+    def settings(self, experiment, model, seq_len, lr=None, **_):
+        """The experiment's settings for the cell, with what the model or the cell has of its own."""
+        part = self.experiments[experiment]
+        settings = {k: v for k, v in part.items() if k not in (*LISTS, *ABOUT)}
+        if part["kind"] == "training":
+            trained = self.config["models"][model].get("training", {})
+            settings |= {key: trained[key] for key in TRAINING if key in trained}
+            if lr is not None:
+                settings["lr"] = float(lr)
+            elif settings["lr"] == "tuned":
+                settings["lr"] = self.rates.get((model, int(seq_len)), "tuned")
+        return in_order(settings | {"base_seed": self.config["base_seed"]})
+
+    def code(self, experiment, model, **_):
+        """Digest of the code that the cell's numbers depend on: script, imports, model, task.
+
+        A parameter and not a list of inputs, as fifteen files a job make the dry run of ten
+        thousand cells three times as long.
+        """
+        part, options = self.experiments[experiment], self.model(experiment, model)
+        package = {"timing": "workloads", "training": "tasks"}[part["kind"]]
+        entries = [options, options.get("match_parameters_to", options)]
+        return digest(
+            f"workflow.scripts.{part['kind']}_cell",
+            f"workflow.seqbench.{package}.{part.get('workload') or part.get('task')}",
+            *sorted({models.locate(entry["architecture"])[0] for entry in entries}),
+        )
+
+    def task_code(self, experiment, **_):
+        """Digest of the task of an experiment that trains, where its floors are."""
+        return digest(f"workflow.seqbench.tasks.{self.experiments[experiment]['task']}")
+
+    def figure(self, experiment):
+        """Name of the experiment's figure: the two README figures have names of their own."""
+        return {"timing": "time", "recall": "memory"}.get(experiment, experiment)
+
+    def priority(self, experiment, seed, **_):
+        """Timing before training, and the first seed of every model before any second one."""
+        part = self.experiments[experiment]
+        seeds = [
+            *part["seeds"],
+            *(s for of in part["seeds_of"].values() for x in of.values() for s in x),
+        ]
+        return (1_000_000 if part["kind"] == "timing" else 0) - seeds.index(int(seed))
+
+    def threads(self, experiment, **_):
+        """Threads of a job that shares the machine with others."""
+        return self.experiments[experiment]["threads"]
+
+    def device(self):
+        """Device of the run, which names its published folder: that of its first experiment."""
+        return next(iter(self.experiments.values()))["device"]
+
+
+def in_order(mapping):
+    """The mapping with its keys sorted: Snakemake compares parameters as text."""
+    return dict(sorted(mapping.items()))

@@ -1,0 +1,197 @@
+"""One run held against another: times, solved runs, verdicts, and what was different about them.
+
+    python -m workflow.seqbench.judging.compare RUN_A RUN_B
+
+prints it for two run folders, each with a folder tables/. Times are compared in calibration
+units, time of a call over that of a fixed kernel in the same process: what two machines share.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from workflow.seqbench.log import UserError
+from workflow.seqbench.results.measures import ratio
+from workflow.seqbench.results.selecting import Selection
+from workflow.seqbench.results.statistics import classify_ratio, compare_rates
+from workflow.seqbench.showing import tables
+
+ALPHA = 0.05  # below it, rates of solved runs differ
+MARGIN = 0.05  # two times within this of each other are no difference
+KEYS = ["model", "seq_len"]
+# What must agree for the numbers of two cells to mean the same, and the number that is compared.
+SETTINGS = {
+    "timing": ["device", "workload", "batch_size", "d_model", "mode", "calls"],
+    "recall": ["task", "vocabulary", "batch_size", "d_model", "budget_steps", "lr"],
+}
+NUMBER = {"timing": "time_calibrated", "recall": "solved_step"}
+MODEL = ["architecture", "parameters"]
+# What may differ, and what the reader should know of where it does.
+ENVIRONMENT = ["device_name", "cpu_model", "cpu_cores", "threads", "interop_threads", "governor"]
+ENVIRONMENT += ["kernel", "python", "torch", "git_commit", "git_dirty"]
+COLUMNS = ["part", "name", *KEYS, "a", "b", "value", "low", "high", "p", "outcome"]
+OPEN = {"inconclusive", "holds where decided", "fails where decided"}
+
+
+def compare(run_a, run_b, margin=MARGIN):
+    """The table `compare`: one row per cell, claim or difference; column `part` says which.
+
+    value is the ratio of times A / B with low and high (part timing), or the difference of the
+    solved shares, A - B, with Fisher's p (part recall). Ratios within `margin` of 1 are equal.
+    """
+    a, b = load(run_a), load(run_b)
+    rows = []
+    for part in ("timing", "recall", "claims"):
+        name = "verdicts" if part == "claims" else f"{part}_cells"
+        if absent := [side for side, run in (("A", a), ("B", b)) if name not in run]:
+            outcome = f"not compared: no {name}.parquet in {' and '.join(absent)}"
+            rows.append({"part": part, "outcome": outcome})
+            continue
+        pair = a[name], b[name]
+        if part == "claims":
+            rows += claim_rows(*pair)
+            continue
+        rows += cell_rows(part, *pair, margin)
+        for column, (x, y) in differences(ENVIRONMENT, *pair).items():
+            one = {"part": "environment", "name": f"{part}: {column}", "a": x, "b": y}
+            rows.append(one | {"outcome": "differs"})
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    texts = ["part", "name", "model", "a", "b", "outcome"]
+    numbers = dict.fromkeys(["value", "low", "high", "p"], float)
+    return table.fillna(dict.fromkeys(texts, "")).astype(numbers | {"seq_len": "Int64"})
+
+
+def load(run):
+    """{name: table} of a run's folder, of the tables that can be compared."""
+    needed = {"verdicts": ["claim", "verdict", "depends_on", "rule"]}
+    for part, settings in SETTINGS.items():
+        needed[f"{part}_cells"] = [*KEYS, "status", "config_digest", NUMBER[part], *settings]
+        needed[f"{part}_cells"] += [*MODEL, *ENVIRONMENT]
+    paths = {name: Path(run) / "tables" / f"{name}.parquet" for name in needed}
+    paths = {name: path for name, path in paths.items() if path.is_file()}
+    if not paths:
+        raise UserError(
+            f"there is no run to compare in {run}: {run}/tables has none of {', '.join(needed)}"
+        )
+    loaded = {}
+    for name, path in paths.items():
+        try:
+            loaded[name] = pd.read_parquet(path)
+        except (OSError, ValueError) as error:  # pyarrow's errors are among them
+            raise UserError(f"{path} cannot be read: {error}") from error
+        if lacking := [column for column in needed[name] if column not in loaded[name]]:
+            raise UserError(f"{path} is not a table of this version: no {', '.join(lacking)}")
+    return loaded
+
+
+def cell_rows(part, a, b, margin):
+    """A row for each (model, seq_len) of either run; cells made otherwise are not compared."""
+    groups = [dict(list(frame.groupby(KEYS, sort=False))) for frame in (a, b)]
+    for key in dict.fromkeys([*groups[0], *groups[1]]):
+        row = {"part": part, "name": part} | dict(zip(KEYS, key, strict=True))
+        if absent := [side for side, cells in zip("AB", groups, strict=True) if key not in cells]:
+            yield row | {"outcome": "only in B" if absent == ["A"] else "only in A"}
+            continue
+        pair = [cells[key] for cells in groups]
+        settings = differences(SETTINGS[part] + MODEL, *pair)
+        if any(map(all, settings.values())):
+            unlike = (f"{column} is {x} in A, {y} in B" for column, (x, y) in settings.items())
+            yield row | {"outcome": f"not comparable: {'; '.join(unlike)}"}
+            continue
+        row |= time_columns(*pair, margin) if part == "timing" else solved_columns(*pair)
+        if differences(["config_digest"], *pair):
+            row["outcome"] += " (other settings)"
+        yield row
+
+
+def differences(columns, a, b):
+    """{column: (values in a, values in b)} where they differ."""
+    values = {column: (distinct(a[column]), distinct(b[column])) for column in columns}
+    return {column: (x, y) for column, (x, y) in values.items() if x != y}
+
+
+def distinct(values):
+    """Distinct values as text; empty where nothing is known. A whole number kept as a float is one."""
+    texts = {f"{v:.12g}" if isinstance(v, float) else str(v) for v in values.dropna()}
+    return ", ".join(sorted(texts))
+
+
+def time_columns(a, b, margin):
+    """Ratio of times in calibration units; the processes of two runs are no pairs."""
+    estimate = ratio(Selection("A", a), Selection("B", b), of=NUMBER["timing"], paired=False)
+    times = [cells[NUMBER["timing"]].dropna() for cells in (a, b)]
+    kind = classify_ratio(estimate.low, estimate.high, margin)
+    outcome = {"faster": "A faster", "slower": "A slower"}.get(kind, kind)
+    sides = zip("AB", (a, b), times, strict=True)
+    if failed := [
+        f"{side} {distinct(cells['status'])}" for side, cells, time in sides if time.empty
+    ]:
+        outcome = f"no time: {', '.join(failed)}"
+    x, y = (f"{time.median():.3g} (n = {len(time)})" for time in times)
+    bounds = dict(zip(("value", "low", "high"), estimate[:3], strict=True))
+    return {"a": x, "b": y, "outcome": outcome} | bounds
+
+
+def solved_columns(a, b):
+    """Solved runs of both, with Fisher's exact test."""
+    counts = [(int(cells["solved_step"].notna().sum()), len(cells)) for cells in (a, b)]
+    difference, p = compare_rates(*counts[0], *counts[1])
+    _, least = compare_rates(len(a), len(a), 0, len(b))
+    if least > ALPHA:
+        outcome = "not enough runs"
+    elif p > ALPHA:
+        outcome = "no difference shown"
+    else:
+        outcome = "A solves more" if difference > 0 else "A solves less"
+    x, y = (f"{solved} of {n}" for solved, n in counts)
+    return {"a": x, "b": y, "value": difference, "p": p, "outcome": outcome}
+
+
+def claim_rows(a, b):
+    """A row for each claim of either run: do the verdicts agree?"""
+    merged = a.merge(b, on="claim", how="outer", suffixes=("_a", "_b"), indicator=True, sort=False)
+    for row in merged.itertuples():
+        if row._merge != "both":
+            outcome = "only in A" if row._merge == "left_only" else "only in B"
+        elif row.rule_a != row.rule_b:
+            outcome = "not comparable: judged by another rule"
+        elif row.verdict_a != row.verdict_b:
+            outcome = "open" if {row.verdict_a, row.verdict_b} & OPEN else "disagrees"
+        else:
+            same = row.depends_on_a == row.depends_on_b
+            outcome = "agrees" if same else "agrees, under other conditions"
+        words = {"a": row.verdict_a, "b": row.verdict_b}
+        yield {"part": "claims", "name": row.claim, "outcome": outcome} | words
+
+
+def as_markdown(table, a, b):
+    """The comparison as Markdown: what came of it, then every row; `a` and `b` name the runs."""
+    lines = [f"A: {a}. B: {b}.", ""]
+    for part, rows in table.groupby("part", sort=False):
+        short = rows["outcome"].str.replace(r"( \(|:).*", "", regex=True)
+        counts = [f"{count} {outcome}" for outcome, count in short.value_counts().items()]
+        lines.append(f"- {part}: {', '.join(counts)}")
+    return "\n".join([*lines, "", tables.markdown(tables.view("compare", table))])
+
+
+def main(arguments=None):
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m workflow.seqbench.judging.compare", description=__doc__
+    )
+    parser.add_argument("run_a", help="a run's folder, such as results")
+    parser.add_argument("run_b", help="another one, such as results/reference/cpu")
+    chosen = parser.parse_args(arguments)
+    try:
+        table = compare(chosen.run_a, chosen.run_b)
+    except UserError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    print(as_markdown(table, chosen.run_a, chosen.run_b), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""From statements to findings, and from findings to a verdict on each statement.
+
+A finding holds or fails only where its interval lies wholly inside or outside of the accepted range,
+so that each is wrong in at most 2.5 % of runs; that is not corrected for the number of statements.
+A condition of the kind "there is a length" corrects for the number of lengths (Bonferroni), and its
+findings say at which confidence they were made.
+"""
+
+import pandas as pd
+
+from workflow.seqbench.judging.deciding import what_would_decide
+from workflow.seqbench.judging.statements import options
+from workflow.seqbench.results.measures import MEASURES, Estimate
+from workflow.seqbench.results.selecting import NotInRun, select
+from workflow.seqbench.results.statistics import CONFIDENCE
+
+HOLDS, FAILS, UNDECIDED, REPORTED = "holds", "fails", "undecided", "reported"
+COLUMNS = ["statement", "condition", "experiment", "models", "seq_len", "where", "measure"]
+COLUMNS += ["options", "value", "low", "high", "confidence", "n", "method", "limit", "note"]
+COLUMNS += ["accepted_low", "accepted_high", "outcome", "decide"]
+
+
+def findings(statements, run):
+    """The table `findings`: one row per statement, condition and length, whatever the run holds."""
+    rows = []
+    for statement in statements:
+        for name, condition in statement["conditions"].items():
+            about = {"statement": statement["id"], "condition": name}
+            rows += [about | row for row in condition_findings(condition, run)]
+    whole = {"seq_len": "Int64", "n": "Int64"}
+    texts = {key: "" for key in ("where", "options", "method", "note", "decide")}
+    return pd.DataFrame(rows).reindex(columns=COLUMNS).fillna(texts).astype(whole)
+
+
+def condition_findings(condition, run):
+    """Rows of one condition: what it judges, then what it shows beside that."""
+    cells = condition["cells"]
+    seq_lens = cells.get("seq_lens", [None] * len(cells["models"]))
+    about = {"experiment": cells["experiment"], "models": " / ".join(cells["models"])}
+    try:
+        selections = [
+            select(run, cells["experiment"], model, seq_len, cells.get("needs"))
+            for model, seq_len in zip(cells["models"], seq_lens, strict=True)
+        ]
+        lengths = lengths_of(condition.get("at"), selections)
+    except NotInRun as missing:
+        about |= {"measure": condition["measure"], "options": text_of(options(condition))}
+        decide = f"a run of {about['models']} in {cells['experiment']} as the condition needs it"
+        accepted = condition.get("accepted")
+        if isinstance(accepted, list):
+            about |= {"accepted_low": accepted[0], "accepted_high": accepted[1]}
+        yield about | {"outcome": UNDECIDED, "note": str(missing), "decide": decide, "n": 0}
+        return
+    confidence = CONFIDENCE
+    if condition.get("at") == "any":
+        confidence = 1 - (1 - CONFIDENCE) / len(lengths)
+    for seq_len in lengths:
+        at = [s if seq_len is None else s.at(seq_len) for s in selections]
+        for specification in (condition, *condition.get("shown", [])):
+            estimate = measured(specification, at, confidence)
+            one = {"seq_len": seq_len, "confidence": confidence, **estimate._asdict()}
+            one |= {"measure": specification["measure"], "options": text_of(options(specification))}
+            accepted = specification.get("accepted")
+            accepted = accepted.get(seq_len) if isinstance(accepted, dict) else accepted
+            yield about | one | judged(estimate, accepted, confidence)
+
+
+def judged(estimate, accepted, confidence):
+    """Columns on the outcome of one estimate; without an accepted range it is only reported."""
+    if accepted is None:
+        return {"outcome": REPORTED}
+    outcome = within(estimate, *accepted)
+    decide = what_would_decide(estimate, accepted, confidence) if outcome == UNDECIDED else ""
+    low, high = accepted
+    return {"accepted_low": low, "accepted_high": high, "outcome": outcome, "decide": decide}
+
+
+def lengths_of(at, selections):
+    """The lengths at which a condition is measured; [None] for all of them together."""
+    if at is None:
+        return [None]
+    common = set.intersection(*(set(selection.cells["seq_len"]) for selection in selections))
+    chosen = {"longest": common and {max(common)}}.get(
+        at, common if isinstance(at, str) else common & {at}
+    )
+    if not chosen:
+        raise NotInRun(f"no cells at {at:,} tokens" if isinstance(at, int) else "no common length")
+    return sorted(chosen)
+
+
+def measured(specification, selections, confidence):
+    """The Estimate of a measure; an empty one where the selections have nothing to measure."""
+    if all(selection.cells.empty for selection in selections):
+        return Estimate(note="no cells")
+    measure = MEASURES[specification["measure"]]
+    return measure(*selections, **options(specification), confidence=confidence)
+
+
+def text_of(chosen):
+    """Options as text: "by 500, of cold_s"."""
+    return ", ".join(f"{key} {value}" for key, value in chosen.items())
+
+
+def within(estimate, low, high):
+    """Whether an estimate's interval lies in [low, high], outside of it, or across an edge."""
+    if pd.isna(estimate.low) or pd.isna(estimate.high):
+        return UNDECIDED
+    if low <= estimate.low and estimate.high <= high:
+        return HOLDS
+    return FAILS if estimate.high < low or estimate.low > high else UNDECIDED
+
+
+def outcomes(rows, at=None):
+    """Outcomes of a condition's judged rows; a condition "there is a length" has one for all."""
+    judged = rows.loc[rows["outcome"] != REPORTED, "outcome"].tolist()
+    if at != "any" or not judged:
+        return judged
+    if HOLDS in judged:
+        return [HOLDS]
+    return [FAILS] if set(judged) == {FAILS} else [UNDECIDED]
+
+
+def verdict(found):
+    """A word for the outcomes of all conditions, whose agreement needs no correction for their number."""
+    seen = frozenset(found)
+    words = {
+        frozenset({HOLDS}): "supported",
+        frozenset({FAILS}): "refuted",
+        frozenset({UNDECIDED}): "inconclusive",
+        frozenset({HOLDS, UNDECIDED}): "holds where decided",
+        frozenset({FAILS, UNDECIDED}): "fails where decided",
+        frozenset(): "not judged",
+    }
+    return words.get(seen, "depends")

@@ -1,0 +1,70 @@
+"""Statements: claims, expectations and steps of the audit, all YAML files of one form.
+
+thresholds, cells: free to use, for YAML anchors
+statements:
+  - id, and quote or sentence; source; title, rule: for tables
+    conditions:
+      NAME:
+        cells: {experiment, models, seq_lens (one for each model), needs: {column: value}}
+        measure: a function of results/measures.py; its options stand beside it
+        at: each (every length), longest, any (there is a length), or a length; all if left out
+        accepted: [low, high], fixed before the run; left out where nothing is judged
+        shown: more measures to report, each {measure, options}
+"""
+
+import inspect
+from pathlib import Path
+
+import yaml
+
+from workflow.seqbench.checking import nearest, violations
+from workflow.seqbench.log import UserError
+from workflow.seqbench.results.measures import MEASURES
+from workflow.seqbench.sources import ROOT
+
+SCHEMA = ROOT / "workflow/schemas/statements.schema.yaml"
+ABOUT = ("cells", "measure", "at", "accepted", "shown")  # keys of a condition; the rest are options
+
+
+def load(path):
+    """The statements of a file, checked; UserError with a sentence for each thing that is wrong."""
+    try:
+        document = yaml.safe_load(Path(path).read_text())
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    problems = violations(document, yaml.safe_load(SCHEMA.read_text()))
+    problems = problems or [p for s in document["statements"] for p in measure_problems(s)]
+    if problems:
+        raise UserError("\n".join(f"{path}: {problem}" for problem in problems))
+    return document["statements"]
+
+
+def options(specification):
+    """The options that a condition, or one of its shown measures, gives its measure."""
+    return {key: value for key, value in specification.items() if key not in ABOUT}
+
+
+def measure_problems(statement):
+    """Measures that do not exist, or options that they do not take or lack."""
+    for name, condition in statement["conditions"].items():
+        for specification in (condition, *condition.get("shown", [])):
+            place, measure = f"{statement['id']}, {name}", specification["measure"]
+            if measure not in MEASURES:
+                yield f"{place}: measure is {measure!r}{nearest(measure, MEASURES)}"
+                continue
+            signature = inspect.signature(MEASURES[measure]).parameters
+            selections = [key for key in signature if key in ("a", "b")]
+            known = [key for key in signature if key not in (*selections, "confidence", "paired")]
+            for key in options(specification):
+                if key not in known:
+                    yield f"{place}: {measure} has no option {key}{nearest(key, known)}"
+            for key in known:
+                if signature[key].default is inspect.Parameter.empty and key not in specification:
+                    yield f"{place}: {measure} lacks its option {key}"
+            if len(condition["cells"]["models"]) != len(selections):
+                yield f"{place}: {measure} takes {len(selections)} models"
+
+
+def experiments_of(statements):
+    """Experiments whose cells the statements look at."""
+    return sorted({c["cells"]["experiment"] for s in statements for c in s["conditions"].values()})

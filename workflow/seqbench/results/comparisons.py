@@ -1,0 +1,62 @@
+"""Tables `ratios` and `scaling`: how models compare with the first one, and how their times grow."""
+
+import pandas as pd
+
+from workflow.seqbench.results.measures import crossing, law, mean_ratio, overtakes, ratio, slope
+from workflow.seqbench.results.selecting import select
+from workflow.seqbench.results.statistics import classify_ratio
+
+RATIO = ["experiment", "model", "relative_to", "seq_len", "ratio", "ratio_low", "ratio_high"]
+RATIO += ["n", "interval", "verdict", "equal_at", "equal_low", "equal_high", "equal_note"]
+
+
+def ratios(run, experiments, margin):
+    """Each model's time over the first model's: a row per (experiment, model, seq_len).
+
+    One more row for all lengths (seq_len empty) holds the mean ratio, and the length in the measured
+    range at which both take the same time. Two times within `margin` of each other are equal.
+    """
+    rows = []
+    for experiment in experiments:
+        first, *others = run.table(f"{experiment}_cells")["model"].unique()
+        reference = select(run, experiment, first)
+        for model in others:
+            selection = select(run, experiment, model)
+            lengths = set(selection.cells["seq_len"]) & set(reference.cells["seq_len"])
+            pair = {n: ratio(selection.at(n), reference.at(n)) for n in sorted(lengths)}
+            pair[pd.NA] = mean_ratio(selection, reference)
+            equal = crossing(selection, reference)
+            for seq_len, estimate in pair.items():
+                row = [experiment, model, first, seq_len, *estimate[:4], estimate.method]
+                row.append(classify_ratio(estimate.low, estimate.high, margin))
+                row += [*equal[:3], equal.method] if seq_len is pd.NA else [None] * 4
+                rows.append(row)
+    numbers = dict.fromkeys(["equal_at", "equal_low", "equal_high"], float)
+    return pd.DataFrame(rows, columns=RATIO).astype({"seq_len": "Int64"} | numbers)
+
+
+def scaling(run, experiments):
+    """How times grow: a row per (experiment, model), slope over the longest lengths and fitted law."""
+    rows = []
+    for experiment in experiments:
+        for model in run.table(f"{experiment}_cells")["model"].unique():
+            selection = select(run, experiment, model)
+            growth, fit = slope(selection), law(selection)
+            rows.append(
+                {
+                    "experiment": experiment,
+                    "model": model,
+                    "n": growth.n,
+                    "slope": growth.value,
+                    "slope_low": growth.low,
+                    "slope_high": growth.high,
+                    "over": growth.where,
+                    "interval": growth.method,
+                    "a_s": fit.a,
+                    "b_s_per_token": fit.b,
+                    "c_s_per_token2": fit.c,
+                    "misfit": fit.misfit,
+                    "overtakes_at": overtakes(selection).value,
+                }
+            )
+    return pd.DataFrame(rows)

@@ -1,0 +1,249 @@
+"""Every quantity that is published, each with its one function.
+
+A measure takes Selections (one per model that it speaks of), its own options and a confidence, and
+returns an Estimate. Tables, figures, verdicts, the audit and comparisons of runs all call these, so
+that no quantity can stand in two places with two values.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from workflow.seqbench.results.statistics import (
+    CONFIDENCE,
+    Law,
+    binomial_interval,
+    crossover,
+    fit_law,
+    log_ratio,
+    median_interval,
+    median_time_to_solve,
+    slope_interval,
+)
+
+MISFIT = 0.1  # a fitted law that misses a length by more says nothing
+TAIL = 10  # steps whose mean counts as the training loss at a step; a single one is too noisy
+
+
+class Estimate(NamedTuple):
+    """A value with its interval, and what else a reader or a judge needs to know of it."""
+
+    value: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    n: int = 0  # processes or seeds
+    method: str = ""  # how the interval was made, or why there is none
+    scale: str = (
+        ""  # what it is symmetric on: log, linear, share (of n runs); else no more is known
+    )
+    limit: float = math.nan  # an infinite value means more than this
+    where: str = ""  # the lengths it speaks of, where it is not one
+    note: str = ""
+
+
+def median(a, of="time_s", confidence=CONFIDENCE):
+    """Median of a column over processes or seeds."""
+    values = a.cells[of].dropna()
+    value, low, high, method = median_interval(values, confidence)
+    return Estimate(value, low, high, len(values), method)
+
+
+def ratio(a, b, of="time_s", confidence=CONFIDENCE, paired=True):
+    """How many times b's value a has, paired by seed. `of`: a column, or one for each."""
+    columns = of if isinstance(of, list) else [of, of]
+    first, second = (
+        selection.cells.set_index("seed")[column].astype(float)
+        for selection, column in zip((a, b), columns, strict=True)
+    )
+    if paired:
+        first, second = first.align(second, join="inner")
+    value, low, high, method = log_ratio(first, second, paired, confidence)
+    n = (
+        int((first.notna() & second.notna()).sum())
+        if paired
+        else min(first.count(), second.count())
+    )
+    return Estimate(value, low, high, n, method, "log", note="" if n else "no pair was completed")
+
+
+def mean_ratio(a, b, of="time_s", confidence=CONFIDENCE):
+    """`ratio` over all lengths that both completed: each process counts with its geometric mean."""
+    first, second = paired(a, b, of)
+    means = (np.exp(np.log(matrix).mean(axis=1)) for matrix in (first, second))
+    value, low, high, method = log_ratio(*means, True, confidence)
+    return Estimate(value, low, high, len(first), method, "log", where=span(first.columns))
+
+
+def crossing(a, b, of="time_s", confidence=CONFIDENCE):
+    """The length at which a starts to take longer than b, or less; the first one in range."""
+    first, second = paired(a, b, of)
+    roots, method = crossover(list(first.columns), first.to_numpy(), second.to_numpy(), confidence)
+    root = roots[0] if roots else (math.nan,) * 3
+    note = f"{len(roots)} crossings" if len(roots) > 1 else ""
+    return Estimate(*root, len(first), method, where=span(first.columns), note=note)
+
+
+def paired(a, b, of):
+    """Two matrices (process, length) of the processes and lengths that both have completed."""
+    first, second = (selection.matrix(of).dropna(axis=1) for selection in (a, b))
+    return first.align(second, join="inner")
+
+
+def slope(a, of="time_s", confidence=CONFIDENCE):
+    """d ln y / d ln N over the longest lengths that every process completed."""
+    values = a.matrix(of)
+    values = values.where(values > 0).dropna(axis=1)
+    result = slope_interval(list(values.columns), values.to_numpy(), confidence)
+    far = [n for n in values.columns if n >= max(values.columns) / 6]
+    return Estimate(*result[:3], len(values), result[3], "linear", where=span(far))
+
+
+def law(a, of="time_s"):
+    """a + bN + cN² fitted to the geometric means of the lengths that every process completed.
+
+    Where it misses a length by more than MISFIT, or has no length left to miss, only the misfit.
+    """
+    values = a.matrix(of).dropna(axis=1)
+    fit = fit_law(list(values.columns), np.exp(np.log(values).mean()).to_numpy())
+    return fit if fit.misfit <= MISFIT else Law(misfit=fit.misfit)
+
+
+def overtakes(a, of="time_s", confidence=CONFIDENCE):
+    """N from which the quadratic term of the law exceeds the linear one; none where it misfits."""
+    fit, n = law(a, of), a.cells["seed"].nunique()
+    if math.isnan(fit.a):
+        why = (
+            "below 4 lengths"
+            if math.isnan(fit.misfit)
+            else f"a fitted law misses by {fit.misfit:.0%}"
+        )
+        return Estimate(n=n, method=why, note=why)
+    return Estimate(fit.overtakes_at, n=n, method="fitted law, no interval")
+
+
+def solved_share(a, by=math.inf, confidence=CONFIDENCE):
+    """Share of runs solved by a step, or within their budget."""
+    return share(a.cells["solved_step"] <= by, cut_short(a.cells, by), confidence)
+
+
+def zero_loss_share(a, loss, by, confidence=CONFIDENCE):
+    """Share of runs whose training loss, a mean of TAIL steps, falls below `loss` by a step."""
+    wide = a.curves.pivot(index="step", columns="seed", values="train_loss")
+    lowest = wide.rolling(TAIL).mean().loc[:by].min()
+    reached = a.cells["seed"].map(lowest < loss).eq(True)
+    ended = ~reached & (a.cells["steps"] < by) & (a.cells["status"] != "diverged")
+    note = f"loss down to {lowest.median():.2f}"
+    return share(reached, ended, confidence)._replace(note=note)
+
+
+def distance_share(a, factor, confidence=CONFIDENCE):
+    """Share of seeds that take at most `factor` times the steps at the longest length as at the shortest."""
+    near, far = a.cells["seq_len"].min(), a.cells["seq_len"].max()
+    if near == far:
+        return Estimate(method="not enough lengths", note="one length only")
+    by_length = {n: a.at(n).cells.set_index("seed") for n in (near, far)}
+    steps = {n: cells["solved_step"] for n, cells in by_length.items()}
+    times = steps[far] / steps[near]
+    # An unsolved run takes longer than its budget; if the near one is unsolved, nothing is known.
+    least = times.fillna(by_length[far]["budget_steps"] / steps[near]).fillna(0)
+    bound = "more than " if np.median(times.fillna(math.inf)) > least.median() else ""
+    cut = cut_short(by_length[near]) | cut_short(by_length[far])
+    return share(times <= factor, cut, confidence)._replace(
+        where=span([near, far]),
+        note=f"the median run takes {bound}{least.median():.2g} times as many",
+    )
+
+
+def gradient_predicts(a, vanished, confidence=CONFIDENCE):
+    """Share of runs that are solved if the gradient arrives before training, and not if it does not.
+
+    It arrives where the first position has more than `vanished` of the last one's.
+    """
+    arrives, solved = a.cells["gradient_share"] > vanished, a.cells["solved_step"].notna()
+    note = f"{a.cells['gradient_share'].median():.0e} of the gradient, {solved.sum()} solved"
+    return share(arrives == solved, cut_short(a.cells), confidence)._replace(note=note)
+
+
+def cut_short(cells, by=math.inf):
+    """Which runs ended unsolved before a step, or their budget, for want of time: they may be either."""
+    ended = (cells["status"] == "over budget") & (
+        cells["steps"] < cells["budget_steps"].clip(upper=by)
+    )
+    return ended & cells["solved_step"].isna()
+
+
+def share(yes, unknown, confidence):
+    """Share of runs, with an exact interval (Clopper & Pearson 1934) that holds the unknown as both."""
+    n, count, either = len(yes), int((yes & ~unknown).sum()), int(unknown.sum())
+    low = binomial_interval(count, n, confidence)[0]
+    high = binomial_interval(count + either, n, confidence)[1]
+    method = f"exact, {either} unknown" if either else "exact"
+    return Estimate(count / n if n else math.nan, low, high, n, method, "share")
+
+
+def steps_to_solve(a, confidence=CONFIDENCE):
+    """Median steps to solve; unsolved runs are censored at their budget (Kaplan & Meier 1958)."""
+    cells = a.cells
+    # A run out of time might have gone on to solve it; one that diverged would never have.
+    limits = cells["steps"].where(cells["status"] == "over budget", cells["budget_steps"])
+    value, low, high, method = median_time_to_solve(cells["solved_step"], limits, confidence)
+    return Estimate(value, low, high, len(cells), method, limit=cells["budget_steps"].max())
+
+
+def loss_at(a, step, confidence=CONFIDENCE):
+    """Median training loss at a step, each a mean of the TAIL steps up to it.
+
+    Of a run that was solved and ended before, the mean of its last steps; infinity for one that had
+    diverged; no value where a run never came so far. One without curves has its final loss.
+    """
+    if "final_train_loss_nats" in a.cells:
+        return Estimate(a.cells["final_train_loss_nats"].median(), n=len(a.cells), method="one run")
+    early = a.curves[a.curves["step"] <= step]
+    tails = early.groupby("seed")["train_loss"].apply(lambda x: x.tail(TAIL).mean(skipna=False))
+    losses = a.cells["seed"].map(tails)
+    losses = losses.where((a.cells["steps"] >= step) | a.cells["solved_step"].notna())
+    losses = losses.mask((a.cells["status"] == "diverged") & (a.cells["steps"] <= step), math.inf)
+    if losses.isna().any():
+        return Estimate(n=len(losses), method="a run ended before")
+    value, low, high, method = median_interval(losses, confidence)
+    return Estimate(value, low, high, len(losses), method)
+
+
+def margin_over_floor(a, first, confidence=CONFIDENCE):
+    """Lowest mean loss of the first steps of any run, less the floor of models that count tokens."""
+    early = a.curves[a.curves["step"] <= first]
+    keys = ["model", "seq_len", "seed"]
+    floors = a.cells.set_index(keys)["bag_of_tokens_loss_nats"]
+    margins = (early.groupby(keys)["train_loss"].mean() - floors).dropna()
+    model, seq_len, _ = margins.idxmin()
+    least = margins.min()
+    return Estimate(
+        least, least, least, len(margins), "every run", note=f"least: {model}, {seq_len:,} tokens"
+    )
+
+
+def span(lengths):
+    """ "500 to 3,000 tokens"."""
+    lengths = list(lengths)
+    return f"{min(lengths):,} to {max(lengths):,} tokens" if lengths else ""
+
+
+MEASURES = {
+    measure.__name__: measure
+    for measure in (
+        median,
+        ratio,
+        mean_ratio,
+        crossing,
+        slope,
+        overtakes,
+        solved_share,
+        zero_loss_share,
+        distance_share,
+        gradient_predicts,
+        steps_to_solve,
+        loss_at,
+        margin_over_floor,
+    )
+}

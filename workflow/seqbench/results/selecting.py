@@ -1,0 +1,81 @@
+"""A run's tables, and the cells of them that a measure is taken from."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+EVERY = "every"  # in place of a model's name: the cells of all models together
+
+
+class NotInRun(Exception):
+    """The run lacks the cells that were asked for; the message says which."""
+
+
+class Run:
+    """The tables of a run by name, each read when it is first asked for.
+
+    tables: {name: path or data frame}; NAME_cells has one row per cell of the experiment NAME, and
+    NAME_curves one row per training step.
+    """
+
+    def __init__(self, tables):
+        self.tables = dict(tables)
+
+    @classmethod
+    def of_files(cls, paths):
+        """The run that consists of these table files, each called by its file's name."""
+        return cls({Path(path).stem: path for path in paths})
+
+    def __contains__(self, name):
+        return name in self.tables
+
+    def table(self, name):
+        """The table as a data frame; NotInRun where there is none."""
+        if name not in self.tables:
+            raise NotInRun(f"{name.removesuffix('_cells')} was not run")
+        if not isinstance(self.tables[name], pd.DataFrame):
+            path = Path(self.tables[name])
+            self.tables[name] = (pd.read_csv if path.suffix == ".csv" else pd.read_parquet)(path)
+        return self.tables[name]
+
+
+class Selection(NamedTuple):
+    """Cells of one model in one experiment, and their training curves where there are any."""
+
+    model: str
+    cells: pd.DataFrame
+    curves: pd.DataFrame | None = None
+
+    def at(self, seq_len):
+        """The part of it at one length."""
+        curves = self.curves
+        if curves is not None:
+            curves = curves[curves["seq_len"] == seq_len]
+        return self._replace(cells=self.cells[self.cells["seq_len"] == seq_len], curves=curves)
+
+    def matrix(self, column):
+        """Values by process (rows) and length (columns, ascending); NaN where a cell has none."""
+        return self.cells.pivot(index="seed", columns="seq_len", values=column).astype(float)
+
+
+def select(run, experiment, model, seq_len=None, needs=None):
+    """The Selection of a model's cells that were made at `seq_len` and as `needs` says.
+
+    needs: {column: value}; cells that were made otherwise do not count. NotInRun where none are left.
+    """
+    cells = run.table(f"{experiment}_cells")
+    wanted = ({} if seq_len is None else {"seq_len": seq_len}) | (needs or {})
+    if model != EVERY:
+        cells = cells[cells["model"] == model]
+    for column, value in wanted.items():
+        cells = cells[cells[column] == value]
+    if cells.empty:
+        how = ", ".join(f"{key} {value}" for key, value in wanted.items())
+        raise NotInRun(f"{experiment} has no {model}{f' with {how}' if how else ''}")
+    curves = None
+    if f"{experiment}_curves" in run:
+        curves = run.table(f"{experiment}_curves")
+        curves = curves if model == EVERY else curves[curves["model"] == model]
+    selection = Selection(model, cells, curves)
+    return selection if seq_len is None else selection.at(seq_len)

@@ -1,0 +1,143 @@
+"""Tables of an experiment: one row per cell, and one per (model, seq_len) over its seeds."""
+
+import numpy as np
+import pandas as pd
+
+from workflow.seqbench import tasks
+from workflow.seqbench.results.measures import median, solved_share, steps_to_solve
+from workflow.seqbench.results.selecting import Selection
+from workflow.seqbench.results.statistics import variance_split
+
+STATUSES = {
+    "timing": ("ok", "out of memory", "over budget"),
+    "training": ("ok", "diverged", "over budget"),
+}
+
+
+def cells_table(shards, kind):
+    """One row per cell: what a shard holds but its lists, and what is derived from them."""
+    lists = [c for c in shards if shards[c].map(lambda v: isinstance(v, np.ndarray)).any()]
+    cells = shards.drop(columns=lists)
+    if kind == "timing":
+        return cells.assign(time_calibrated=cells["time_s"] / cells["calibration_s"])
+    floors = pd.DataFrame(
+        [
+            {
+                "chance_loss_nats": task.chance_loss(seq_len, vocabulary),
+                "bag_of_tokens_loss_nats": task.bag_of_tokens_loss(seq_len, vocabulary),
+            }
+            for task, seq_len, vocabulary in zip(
+                map(tasks.get, cells["task"]), cells["seq_len"], cells["vocabulary"], strict=True
+            )
+        ],
+        index=cells.index,
+    )
+    shares = [flow[0][0] / flow[0][-1] for flow in shards["gradient_flow"]]
+    return cells.assign(gradient_share=shares, **floors)
+
+
+def summary(shards, cells, kind, keys):
+    """One row per combination of `keys` (model, seq_len, and lr where that is an axis)."""
+    columns = {"timing": timing_columns, "training": training_columns}[kind]
+    rows = []
+    for key, group in cells.groupby(keys, sort=False):
+        ended = {
+            status.replace(" ", "_"): int((group["status"] == status).sum())
+            for status in STATUSES[kind]
+        }
+        lists = shards.loc[group.index]
+        counts = lists["flags"].explode().dropna().value_counts().sort_index()
+        flags = "; ".join(f"{flag} {count}/{len(group)}" for flag, count in counts.items())
+        rows.append(
+            dict(zip(keys, key, strict=True))
+            | columns(Selection(group["model"].iloc[0], group), lists)
+            | {"parameters": group["parameters"].max(), **ended, "flags": flags}
+        )
+    return pd.DataFrame(rows)
+
+
+def timing_columns(selection, lists):
+    """Columns over processes; only cells with status ok have times."""
+    ok = selection._replace(cells=selection.cells[selection.cells["status"] == "ok"])
+    time = median(ok)
+    between, within = variance_split(lists.loc[ok.cells.index, "samples_s"])
+    flops = ok.cells["flops"].max()
+    return {
+        "architecture": selection.cells["architecture"].iloc[0],
+        "n": len(ok.cells),
+        **columns_of(time, "time", "_s"),
+        "interval": time.method,
+        **columns_of(median(ok, "cold_s"), "cold", "_s"),
+        "spread_between": between,
+        "spread_within": within,
+        "tokens_per_s": ok.cells["tokens"].max() / time.value,
+        **columns_of(median(ok, "time_calibrated"), "time_calibrated"),
+        "call_memory_bytes": ok.cells["call_memory_bytes"].median(),
+        "peak_memory_bytes": ok.cells["peak_memory_bytes"].median(),
+        "flops": flops,
+        "gflops_per_s": flops / time.value / 1e9,
+    }
+
+
+def training_columns(selection, lists):
+    """Columns over seeds. Every run counts, whatever its status; unsolved runs are censored."""
+    cells, first = selection.cells, selection.cells.iloc[0]
+    solved, steps = solved_share(selection), steps_to_solve(selection)
+    loss = median(selection, "final_loss")
+    return {
+        "architecture": first["architecture"],
+        "n": len(cells),
+        "solved": int(cells["solved_step"].notna().sum()),
+        "solved_share": solved.value,
+        "solved_low": solved.low,
+        "solved_high": solved.high,
+        "budget_steps": first["budget_steps"],
+        **columns_of(steps, "steps_to_solve"),
+        "steps_interval": steps.method,
+        "seconds_to_solve_median_s": cells["solved_s"].fillna(np.inf).median(),
+        **columns_of(loss, "final_loss", "_nats"),
+        "interval": loss.method,
+        "final_accuracy_median": cells["final_accuracy"].median(),
+        "final_accuracy_min": cells["final_accuracy"].min(),
+        "final_accuracy_max": cells["final_accuracy"].max(),
+        "gradient_share_median": cells["gradient_share"].median(),
+        "chance_loss_nats": first["chance_loss_nats"],
+        "bag_of_tokens_loss_nats": first["bag_of_tokens_loss_nats"],
+        "step_median_s": cells["step_s"].median(),
+        "lr": first["lr"],
+        "core_parameters": first["core_parameters"],
+    }
+
+
+def columns_of(estimate, name, unit=""):
+    """An estimate as columns name_median, name_low and name_high with the unit as suffix."""
+    values = zip(("median", "low", "high"), estimate[:3], strict=True)
+    return {f"{name}_{part}{unit}": value for part, value in values}
+
+
+def choose_rates(table):
+    """The table of a sweep with `chosen` on the best learning rate of each (model, seq_len).
+
+    Best: most seeds solved; of those, the fewest steps (median, unsolved seeds censored); of those,
+    the lowest final loss. A model that no rate solves has no choice.
+    """
+    order = ["solved", "steps_to_solve_median", "final_loss_median_nats"]
+    ranked = table.sort_values(order, ascending=[False, True, True], kind="stable")
+    best = ranked.groupby(["model", "seq_len"]).head(1)
+    chosen = table.index.isin(best[best["solved"] > 0].index)
+    return table.assign(chosen=chosen).sort_values(["model", "seq_len", "lr"], ignore_index=True)
+
+
+def curves(shards, keys):
+    """Training loss per step, one row per cell and step."""
+    parts = [
+        pd.DataFrame(
+            {key: getattr(cell, key) for key in [*keys, "architecture", "seed"]}
+            | {
+                "step": np.arange(1, len(cell.train_loss) + 1, dtype="int32"),
+                "train_loss": np.asarray(cell.train_loss, dtype="float32"),
+            }
+        )
+        for cell in shards.itertuples()
+    ]
+    return pd.concat(parts, ignore_index=True)

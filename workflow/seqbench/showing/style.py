@@ -1,0 +1,154 @@
+"""What all figures share: a look for each model, labels at the lines' ends, ticks, conditions below."""
+
+import math
+import textwrap
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.ticker import NullLocator
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+# Recurrent models in reds, attention in blues, anything else in purples: distinguishable without
+# colour too, by marker (recurrent round, attention square) and by line.
+SHADES = {
+    "recurrent": ["#b2182b", "#e8735c", "#7f0f1f", "#f4a582"],
+    "attention": ["#2166ac", "#67a9cf", "#0b3c6f", "#92c5de"],
+    "other": ["#6a3d9a", "#a58cc4", "#3f1f66", "#cab2d6"],
+}
+MARKERS = {
+    "recurrent": ["o", "8", "p", "h"],
+    "attention": ["s", "D", "d", "P"],
+    "other": ["v", "^", "<", ">"],
+}
+LINES = ["-", "--", ":", "-."]
+FAMILIES = {
+    "lstm": "recurrent",
+    "gru": "recurrent",
+    "mingru": "recurrent",
+    "transformer": "attention",
+    "linear_attention": "attention",
+}
+# The place of each shipped model in its family, so that it looks the same in every figure.
+PLACES = {
+    "recurrent": ["lstm", "lstm_chrono", "lstm_forget_bias", "gru", "mingru"],
+    "attention": [
+        *("transformer", "transformer_matched", "transformer_sdpa_matched"),
+        *("transformer_no_dropout", "transformer_small", "transformer_rotary_matched"),
+        *("transformer_decoder_matched", "transformer_decoder_no_cache_matched"),
+        "linear_attention_matched",
+    ],
+    "other": ["hybrid"],
+}
+SMALL = {"fontsize": 7.5, "color": "0.35"}  # footers and notes
+
+
+def looks(table):
+    """Plot keywords (color, marker, linestyle) of each model in a table, no two alike.
+
+    Shipped models have a fixed look; others take what is left of their family, by their names.
+    """
+    models = table[["model", "architecture"]].drop_duplicates().to_numpy().tolist()
+    families = {model: FAMILIES.get(architecture, "other") for model, architecture in models}
+    chosen = {}
+    for family, names in PLACES.items():
+        places = {name: i for i, name in enumerate(names)}
+        new = sorted(
+            model for model in families if families[model] == family and model not in places
+        )
+        places |= {model: len(names) + i for i, model in enumerate(new)}
+        for model, i in places.items():
+            chosen[model] = {
+                "color": SHADES[family][i % 4],
+                "marker": MARKERS[family][i // 4 % 4],
+                "linestyle": LINES[(i + i // 4) % 4],
+            }
+    return {model: chosen[model] for model, _ in models}
+
+
+def line(look):
+    """The part of a look that a line without markers has."""
+    return {key: look[key] for key in ("color", "linestyle")}
+
+
+def title_of(model):
+    """A model's name as a reader sees it."""
+    return model.replace("_", " ")
+
+
+def label_ends(axis, ends, size=9):
+    """Write each model's name right of its line's end, moved apart where they would overlap.
+
+    ends: (text, x, y, color) in data coordinates.
+    """
+    figure = axis.figure
+    figure.canvas.draw()
+    height = size * 1.25 * figure.dpi / 72
+    free = -np.inf  # the pixel from which on there is no label yet
+    for text, x, y, color in sorted(ends, key=lambda end: end[2]):
+        half = height * (1 + text.count("\n")) / 2
+        pixel_x, pixel_y = axis.transData.transform((x, y))
+        pixel_y = max(pixel_y, free + half)
+        free = pixel_y + half
+        at = axis.transData.inverted().transform((pixel_x, pixel_y))
+        note(axis, text, (x, at[1]), (6, 0), color=color, fontsize=size, va="center")
+
+
+def note(axis, text, at, offset=(0, 4), **options):
+    """A few words at a point, `offset` in points from it, legible on lines."""
+    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6}
+    place = {"textcoords": "offset points", "annotation_clip": False, "zorder": 4, "bbox": box}
+    axis.annotate(text, at, offset, **(SMALL | place | options))
+
+
+def length_ticks(axis, values):
+    """Ticks of a log x axis at measured values, as plain numbers; fewer where they would touch."""
+    kept = []
+    for value in sorted(values, reverse=True):
+        if not kept or value * 1.7 <= kept[-1]:
+            kept.append(value)
+    axis.set_xticks(kept, [f"{value:,}" for value in kept])
+    axis.xaxis.set_minor_locator(NullLocator())
+
+
+def plain_log_ticks(axis, text="{:g}", highest=math.inf):
+    """Ticks of a log y axis at 1, 2, 5, 10, ..., up to `highest`, as plain numbers."""
+    low, high = axis.get_ylim()
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    factors = (1, 2, 5) if len(decades) < 5 else (1,)
+    ticks = [factor * 10.0**power for power in decades for factor in factors]
+    ticks = [tick for tick in ticks if low <= tick <= min(high, highest)]
+    axis.set_yticks(ticks, [text.format(tick) for tick in ticks])
+    axis.minorticks_off()
+
+
+@contextmanager
+def drawing(mplstyle, cells, footer, *paths, size, panels=1, **options):
+    """A row of axes to draw on; then the conditions of the cells below them, and the files.
+
+    mplstyle: a matplotlib style file; footer: what follows the number of runs in the conditions;
+    size: in inches; options: of plt.subplots.
+    """
+    with plt.style.context(mplstyle):
+        figure, axes = plt.subplots(1, panels, figsize=size, squeeze=False, **options)
+        yield axes[0]
+        text = "\n".join(textwrap.wrap(conditions(cells, footer), int(16 * size[0])))
+        figure.supxlabel(text, x=0.01, ha="left", **SMALL)
+        for path in paths:  # without dates
+            metadata = {"Date": None} if Path(path).suffix == ".svg" else {"Software": None}
+            figure.savefig(path, metadata=metadata)
+        plt.close(figure)
+
+
+def conditions(cells, what):
+    """The machine and the number of runs in words; `what` says what n counts."""
+    first = cells.iloc[0]
+    names = " / ".join(sorted(cells["device_name"].unique()))
+    swept = cells.duplicated(["model", "seq_len", "seed"]).any()
+    counts = cells.groupby(["model", "seq_len", *(["lr"] if swept else [])]).size()
+    n = "–".join(str(n) for n in sorted({counts.min(), counts.max()}))
+    threads = f"{first['threads']} thread{'s' if first['threads'] > 1 else ''}"
+    return f"{names}, {threads}, torch {first['torch']}, n = {n} {what}"

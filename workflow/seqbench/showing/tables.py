@@ -1,0 +1,117 @@
+"""Tables as files, and as people read them by the column specifications of workflow/views.yaml."""
+
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from workflow.seqbench.showing import text
+from workflow.seqbench.sources import ROOT
+
+AUDIT = {
+    "condition": "model",
+    "sentence": "what changed",
+    "solved_share": "solved",
+    "solved_share by 500": "solved by step 500",
+    "steps_to_solve": "steps to solve (median)",
+    "loss_at step 500": "loss at step 500 (nats)",
+    "median of lr": "learning rate",
+}
+PARTS = {
+    "time": "Time of the Transformer over that of the LSTM, with 95 % intervals over processes",
+    "recall": "Recall of the first token; losses at a step are means of ten steps",
+}
+
+
+@cache
+def views():
+    """{view: {label: [columns, format]}}."""
+    return yaml.safe_load((ROOT / "workflow/views.yaml").read_text())
+
+
+def view(name, table):
+    """The view NAME of a table, as a frame of texts."""
+    columns = {}
+    for label, (*keys, last) in views()[name].items():
+        named = bool(keys) and hasattr(text, last)
+        keys, form = (keys, getattr(text, last)) if named else ([*keys, last], text.number)
+        if set(keys) <= set(table):
+            values = zip(*(table[key].tolist() for key in keys), strict=True)
+            columns[label] = [form(*row) for row in values]
+    return pd.DataFrame(columns)
+
+
+def write(frame, *paths, shown=None):
+    """Write a table in the format of each path's suffix: .csv, .parquet, or .md.
+
+    shown: what stands in the .md, a frame or Markdown text; the table itself if left out.
+    """
+    for path in map(Path, paths):
+        match path.suffix:
+            case ".csv":
+                frame.to_csv(path, index=False)
+            case ".parquet":
+                frame.to_parquet(path, index=False)
+            case ".md":
+                path.write_text(
+                    shown if isinstance(shown, str) else markdown(frame if shown is None else shown)
+                )
+            case suffix:
+                raise ValueError(f"no table format for {suffix}")
+
+
+def markdown(frame):
+    """A frame of texts and numbers as a Markdown table."""
+    return frame.map(text.number).to_markdown(index=False, disable_numparse=True) + "\n"
+
+
+def gradient_flow(table):
+    """First position against last: the share of the gradient that reaches the token to recall."""
+    ends = table.sort_values("position", kind="stable").groupby(["model", "seq_len", "moment"])
+    first, last = ends.first(), ends.last()
+    shares = (first["gradient_median"] / last["gradient_median"]).unstack("moment")
+    gate = (first["reference"] / last["gradient_median"]).xs("before training", level="moment")
+    order = table[["model", "seq_len"]].drop_duplicates()
+    return view("gradient_flow", order.join(shares.assign(reference=gate), on=["model", "seq_len"]))
+
+
+def attention(table):
+    """Attention on the first token, in multiples of what an even look would give it."""
+    first = table[table["position"] == 1]
+    return view("attention", first.assign(times=first["attention_median"] / first["uniform"]))
+
+
+def fairness(table):
+    """One row per (experiment, model), at the experiment's longest sequences."""
+    longest = table.groupby(["experiment", "model"])["seq_len"].transform("max")
+    return view("fairness", table[table["seq_len"] == longest])
+
+
+def audit(table):
+    """The audit as Markdown text: ratios of times by length, then trainings, then what is missing."""
+    parts = []
+    for part, title in PARTS.items():
+        rows = table[table["part"] == part]
+        if part == "time":
+            columns = rows["seq_len"].map(lambda n: "" if text.missing(n) else f"{n:,} tokens")
+        else:
+            columns = (rows["measure"] + " " + rows["options"]).str.strip()
+        step = rows["step"].astype(str) + ". " + rows["title"]
+        wide = rows.assign(column=columns, **{"": step}).drop_duplicates(
+            ["step", "condition", "column"]
+        )
+        index = ["step", "", *(["condition"] if part == "recall" else []), "sentence"]
+        wide = wide.pivot(index=index, columns="column", values="found")
+        order = [column for column in dict.fromkeys(columns) if column]
+        wide = (
+            wide.reindex(columns=order)
+            .fillna("–")
+            .reset_index()[[*index[1:-1], *order, "sentence"]]
+        )
+        parts.append(f"{title}:\n\n{markdown(wide.rename(columns=AUDIT))}")
+    absent = table[(table["n"] == 0) & (table["note"] != "")].drop_duplicates(
+        ["part", "title", "note"]
+    )
+    notes = "".join(f"- {row.step}. {row.title}: {row.note}\n" for row in absent.itertuples())
+    return "\n".join([*parts, notes] if notes else parts)

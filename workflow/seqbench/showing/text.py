@@ -1,0 +1,153 @@
+"""How numbers are written: in tables, verdicts and figures, each kind of quantity in one way."""
+
+import math
+
+import pandas as pd
+
+from workflow.seqbench.results.statistics import CONFIDENCE
+
+SHARES = ("solved_share", "zero_loss_share", "distance_share", "gradient_predicts")
+
+
+def missing(value):
+    return value is None or bool(pd.isna(value))
+
+
+def of(text):
+    """A format for a single value, with a dash where there is none."""
+    return lambda value: "–" if missing(value) else text(value)
+
+
+def digits(value):
+    """Three digits with their zeros: 1.00, 0.420, 24.0; tiny ones as 6e-22."""
+    if 0 < abs(value) < 1e-3:
+        return f"{value:.0e}"
+    return f"{value:#.3g}".rstrip(".") if abs(value) < 1000 else f"{value:,.0f}"
+
+
+@of
+def number(value):
+    """Three significant digits, a dash for nothing, whole counts with separators."""
+    if isinstance(value, float):
+        if math.isinf(value):
+            return "∞"
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+@of
+def seconds(value):
+    """Seconds with the unit that reads best: 1.25 ms."""
+    if math.isinf(value):
+        return "∞"
+    units = ((1, "s"), (1e3, "ms"), (1e6, "µs"))
+    factor, unit = next((u for u in units if value * u[0] >= 1), units[-1])
+    return f"{value * factor:.3g} {unit}"
+
+
+plain = of("{:g}".format)
+percent = of(lambda value: f"{100 * value:.0f} %")
+whole = of("{:,.0f}".format)
+scientific = of("{:.1e}".format)
+megabytes = of(lambda value: number(value * 1e-6))
+millions = of(lambda value: f"{value / 1e6:.3g} M")
+never = of(lambda value: "never" if math.isinf(value) else f"{whole(value)} tokens")
+tick, quoted, bold, code = (
+    (lambda value: "✓" if value else ""),
+    "“{}”".format,
+    "**{}**".format,
+    "`{}`".format,
+)
+
+
+def optional(value):
+    return whole(value) if not missing(value) and value else "–"
+
+
+def length(value):
+    return "all" if missing(value) else whole(value)
+
+
+def total(*values):
+    return str(sum(values))
+
+
+def interval(value, low, high, text=digits, level=""):
+    """A value with its bounds: 0.420 [0.400, 0.440]; the one format of an interval."""
+    if missing(value):
+        return "–"
+    bounds = "no interval" if missing(low) else f"{text(low)}, {text(high)}{level}"
+    return f"{text(value)} [{bounds}]"
+
+
+def seconds_interval(value, low, high):
+    return interval(value, low, high, seconds)
+
+
+def steps_interval(value, low, high, limit, level=""):
+    """Steps with their bounds; infinity means more than the limit."""
+
+    def text(steps):
+        return f"more than {whole(limit)}" if math.isinf(steps) else whole(steps)
+
+    return interval(value, low, high, text, level)
+
+
+def share(value, low, high, n, level=""):
+    """Runs out of n, with the interval of their share: 6 of 6 [54 %, 100 %]."""
+    count = "–" if missing(value) else f"{round(value * n)} of {n}"
+    return interval(count, low, high, lambda x: x if isinstance(x, str) else percent(x), level)
+
+
+def tokens(value, low, high, level=""):
+    """A length at which something happens; where nothing in range bounds it, what is known."""
+    if missing(value):
+        return "–"
+    if low == 0:
+        return f"at or below {whole(high)} tokens"
+    if high == math.inf:
+        return f"at or above {whole(low)} tokens"
+    return f"{whole(value) if missing(low) else interval(value, low, high, whole, level)} tokens"
+
+
+def equal(value, low, high, note):
+    return (note or "") if missing(value) else tokens(value, low, high)
+
+
+def state(fixed, per_token):
+    """ "1,024" where it does not grow, "256 per token" where it grows from nothing."""
+    if missing(fixed):
+        return "–"
+    parts = [whole(fixed)] if fixed or not per_token else []
+    return " + ".join(parts + ([f"{whole(per_token)} per token"] if per_token else []))
+
+
+def accepted(low, high):
+    """Bounds in words: 44.5 to 178, at most 1e-15, at least 500."""
+    if missing(low):
+        return "–"
+    bounds = [plain(x) if abs(x) < 1000 else whole(x) for x in (low, high)]
+    return f"at least {bounds[0]}" if high == math.inf else " to ".join(bounds)
+
+
+def evidence(found, would_decide):
+    """Evidence and what would decide, one condition per line."""
+    text = f"{found}<br>*Would decide:* {would_decide}" if would_decide else found
+    return text.replace(" | ", "<br>")
+
+
+def finding(row):
+    """The estimate of a row of `findings`, with its interval, its confidence if unusual, its note."""
+    value, low, high = (math.nan if missing(x) else x for x in (row.value, row.low, row.high))
+    if missing(value):
+        return row.note or row.method
+    level = "" if row.confidence == CONFIDENCE else f"; {100 * row.confidence:.3g} %"
+    if row.measure in SHARES:
+        text = share(value, low, high, row.n, level)
+    elif row.measure == "steps_to_solve":
+        text = steps_interval(value, low, high, row.limit, level)
+    elif row.measure in ("crossing", "overtakes"):
+        text = tokens(value, low, high, level)
+    else:
+        text = interval(value, low, high, digits, level)
+    return f"{text} ({row.note})" if row.note else text
