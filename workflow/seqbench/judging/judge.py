@@ -15,7 +15,7 @@ from workflow.seqbench.results.selecting import NotInRun, select
 from workflow.seqbench.results.statistics import CONFIDENCE
 
 HOLDS, FAILS, UNDECIDED, REPORTED = "holds", "fails", "undecided", "reported"
-COLUMNS = ["statement", "condition", "experiment", "models", "seq_len", "where", "measure"]
+COLUMNS = ["statement", "condition", "at", "experiment", "models", "seq_len", "where", "measure"]
 COLUMNS += ["options", "value", "low", "high", "confidence", "n", "method", "limit", "note"]
 COLUMNS += ["accepted_low", "accepted_high", "outcome", "decide"]
 
@@ -25,7 +25,11 @@ def findings(statements, run):
     rows = []
     for statement in statements:
         for name, condition in statement["conditions"].items():
-            about = {"statement": statement["id"], "condition": name}
+            about = {
+                "statement": statement["id"],
+                "condition": name,
+                "at": str(condition.get("at", "")),
+            }
             rows += [about | row for row in condition_findings(condition, run)]
     whole = {"seq_len": "Int64", "n": "Int64"}
     texts = {key: "" for key in ("where", "options", "method", "note", "decide")}
@@ -80,9 +84,10 @@ def lengths_of(at, selections):
     if at is None:
         return [None]
     common = set.intersection(*(set(selection.cells["seq_len"]) for selection in selections))
-    chosen = {"longest": common and {max(common)}}.get(
-        at, common if isinstance(at, str) else common & {at}
-    )
+    if at == "longest":
+        chosen = common and {max(common)}
+    else:
+        chosen = common & {at} if isinstance(at, int) else common
     if not chosen:
         raise NotInRun(f"no cells at {at:,} tokens" if isinstance(at, int) else "no common length")
     return sorted(chosen)
@@ -110,25 +115,21 @@ def within(estimate, low, high):
     return FAILS if estimate.high < low or estimate.low > high else UNDECIDED
 
 
-def outcomes(rows, at=None):
+def outcomes(rows):
     """Outcomes of a condition's judged rows; a condition "there is a length" has one for all."""
     judged = rows.loc[rows["outcome"] != REPORTED, "outcome"].tolist()
-    if at != "any" or not judged:
+    if not judged or rows["at"].iloc[0] != "any":
         return judged
     if HOLDS in judged:
         return [HOLDS]
     return [FAILS] if set(judged) == {FAILS} else [UNDECIDED]
 
 
-def verdict(found):
-    """A word for the outcomes of all conditions, whose agreement needs no correction for their number."""
-    seen = frozenset(found)
-    words = {
-        frozenset({HOLDS}): "supported",
-        frozenset({FAILS}): "refuted",
-        frozenset({UNDECIDED}): "inconclusive",
-        frozenset({HOLDS, UNDECIDED}): "holds where decided",
-        frozenset({FAILS, UNDECIDED}): "fails where decided",
-        frozenset(): "not judged",
-    }
-    return words.get(seen, "depends")
+def verdict_on(outcomes):
+    """One word for all outcomes of a statement; that all agree needs no correction for their number."""
+    agreed = {HOLDS: "supported", FAILS: "refuted", UNDECIDED: "inconclusive"}
+    seen = set(outcomes)
+    if len(seen) == 1:
+        return agreed[seen.pop()]
+    decided = seen - {UNDECIDED}
+    return f"{decided.pop()} where decided" if len(decided) == 1 else "depends"

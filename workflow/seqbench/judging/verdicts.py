@@ -2,7 +2,14 @@
 
 import pandas as pd
 
-from workflow.seqbench.judging.judge import FAILS, HOLDS, REPORTED, UNDECIDED, outcomes, verdict
+from workflow.seqbench.judging.judge import (
+    FAILS,
+    HOLDS,
+    REPORTED,
+    UNDECIDED,
+    outcomes,
+    verdict_on,
+)
 from workflow.seqbench.showing.text import finding
 
 
@@ -14,47 +21,34 @@ def verdict_table(claims, findings):
     """
     rows = []
     for claim in claims:
-        parts = {
-            name: findings[(findings["statement"] == claim["id"]) & (findings["condition"] == name)]
-            for name in claim["conditions"]
-        }
-        words = {
-            name: in_words(part, claim["conditions"][name].get("at"))
-            for name, part in parts.items()
-        }
-        seen = [
-            outcome
-            for name, part in parts.items()
-            for outcome in outcomes(part, claim["conditions"][name].get("at"))
-        ]
+        of_claim = findings[findings["statement"] == claim["id"]]
+        parts = dict(list(of_claim.groupby("condition", sort=False)))
+        words = {name: in_words(part) for name, part in parts.items()}
+        verdict = verdict_on([outcome for part in parts.values() for outcome in outcomes(part)])
+        agree = verdict in ("supported", "refuted", "inconclusive")
         evidence = [
             f"{name}, {words[name]}: {part['models'].iloc[0]}: {evidence_of(part)}"
             for name, part in parts.items()
         ]
-        undecided = {
-            name: part[part["outcome"] == UNDECIDED]
+        would_decide = [
+            f"{name}, {places(rows_alike)}: {decide}"
             for name, part in parts.items()
-            if UNDECIDED in outcomes(part, claim["conditions"][name].get("at"))
-        }
+            if UNDECIDED in outcomes(part)
+            for decide, rows_alike in part[part["decide"] != ""].groupby("decide", sort=False)
+        ]
         shards = {
             f"{row.experiment}/model~{model}/"
-            for part in parts.values()
-            for row in part.itertuples()
+            for row in of_claim.itertuples()
             for model in row.models.split(" / ")
         }
-        agree = verdict(seen) in ("supported", "refuted", "inconclusive")
         rows.append(
             {
                 "claim": claim["id"],
                 "quote": claim["quote"],
-                "verdict": verdict(seen),
+                "verdict": verdict,
                 "depends_on": "" if agree else " | ".join(f"{n}: {w}" for n, w in words.items()),
                 "evidence": " | ".join(evidence),
-                "would_decide": " | ".join(
-                    f"{name}, {places(rows_of)}: {decide}"
-                    for name, part in undecided.items()
-                    for decide, rows_of in part.groupby("decide", sort=False)
-                ),
+                "would_decide": " | ".join(would_decide),
                 "rule": claim["rule"],
                 "shards": ", ".join(sorted(shards)),
                 "reproduce": "snakemake --cores 4 verdicts",
@@ -63,11 +57,11 @@ def verdict_table(claims, findings):
     return pd.DataFrame(rows)
 
 
-def in_words(part, at):
+def in_words(part):
     """Outcomes of a condition: "holds at 500, 1,000 tokens; undecided at 100 tokens"."""
-    whole = outcomes(part, at)
-    if at == "any" or len(set(whole)) == 1:
-        return whole[0]
+    distinct = set(outcomes(part))
+    if len(distinct) == 1:
+        return distinct.pop()
     groups = {word: part[part["outcome"] == word] for word in (HOLDS, FAILS, UNDECIDED)}
     return "; ".join(f"{word} at {places(rows)}" for word, rows in groups.items() if len(rows))
 
@@ -79,18 +73,11 @@ def places(rows):
 
 
 def evidence_of(part):
-    """The judged estimates of a condition, each with its length."""
-    judged = part[part["outcome"] != REPORTED]
+    """The judged estimates of a condition, each with the lengths that it speaks of."""
     texts = []
-    for row in judged.itertuples():
-        place = row.where if isinstance(row.where, str) and row.where else ""
-        place = (
-            f" at {row.seq_len:,}"
-            if not pd.isna(row.seq_len)
-            else f" over {place}"
-            if place
-            else ""
-        )
+    for row in part[part["outcome"] != REPORTED].itertuples():
+        place = f" over {row.where}" if row.where else ""
+        place = place if pd.isna(row.seq_len) else f" at {row.seq_len:,}"
         texts.append(f"{finding(row)}{place}")
     return ", ".join(texts)
 

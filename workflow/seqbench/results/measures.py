@@ -10,17 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workflow.seqbench.results.statistics import (
-    CONFIDENCE,
-    Law,
-    binomial_interval,
-    crossover,
-    fit_law,
-    log_ratio,
-    median_interval,
-    median_time_to_solve,
-    slope_interval,
-)
+from workflow.seqbench.results import statistics
+from workflow.seqbench.results.statistics import CONFIDENCE, Law, binomial_interval, log_ratio
 
 MISFIT = 0.1  # a fitted law that misses a length by more says nothing
 TAIL = 10  # steps whose mean counts as the training loss at a step; a single one is too noisy
@@ -45,7 +36,7 @@ class Estimate(NamedTuple):
 def median(a, of="time_s", confidence=CONFIDENCE):
     """Median of a column over processes or seeds."""
     values = a.cells[of].dropna()
-    value, low, high, method = median_interval(values, confidence)
+    value, low, high, method = statistics.median_interval(values, confidence)
     return Estimate(value, low, high, len(values), method)
 
 
@@ -78,7 +69,9 @@ def mean_ratio(a, b, of="time_s", confidence=CONFIDENCE):
 def crossing(a, b, of="time_s", confidence=CONFIDENCE):
     """The length at which a starts to take longer than b, or less; the first one in range."""
     first, second = paired(a, b, of)
-    roots, method = crossover(list(first.columns), first.to_numpy(), second.to_numpy(), confidence)
+    roots, method = statistics.crossover(
+        list(first.columns), first.to_numpy(), second.to_numpy(), confidence
+    )
     root = roots[0] if roots else (math.nan,) * 3
     note = f"{len(roots)} crossings" if len(roots) > 1 else ""
     return Estimate(*root, len(first), method, where=span(first.columns), note=note)
@@ -94,7 +87,7 @@ def slope(a, of="time_s", confidence=CONFIDENCE):
     """d ln y / d ln N over the longest lengths that every process completed."""
     values = a.matrix(of)
     values = values.where(values > 0).dropna(axis=1)
-    result = slope_interval(list(values.columns), values.to_numpy(), confidence)
+    result = statistics.slope_interval(list(values.columns), values.to_numpy(), confidence)
     far = [n for n in values.columns if n >= max(values.columns) / 6]
     return Estimate(*result[:3], len(values), result[3], "linear", where=span(far))
 
@@ -105,7 +98,7 @@ def law(a, of="time_s"):
     Where it misses a length by more than MISFIT, or has no length left to miss, only the misfit.
     """
     values = a.matrix(of).dropna(axis=1)
-    fit = fit_law(list(values.columns), np.exp(np.log(values).mean()).to_numpy())
+    fit = statistics.fit_law(list(values.columns), np.exp(np.log(values).mean()).to_numpy())
     return fit if fit.misfit <= MISFIT else Law(misfit=fit.misfit)
 
 
@@ -116,7 +109,7 @@ def overtakes(a, of="time_s", confidence=CONFIDENCE):
         why = (
             "below 4 lengths"
             if math.isnan(fit.misfit)
-            else f"a fitted law misses by {fit.misfit:.0%}"
+            else f"a fitted law misses by {100 * fit.misfit:.0f} %"
         )
         return Estimate(n=n, method=why, note=why)
     return Estimate(fit.overtakes_at, n=n, method="fitted law, no interval")
@@ -187,7 +180,9 @@ def steps_to_solve(a, confidence=CONFIDENCE):
     cells = a.cells
     # A run out of time might have gone on to solve it; one that diverged would never have.
     limits = cells["steps"].where(cells["status"] == "over budget", cells["budget_steps"])
-    value, low, high, method = median_time_to_solve(cells["solved_step"], limits, confidence)
+    value, low, high, method = statistics.median_time_to_solve(
+        cells["solved_step"], limits, confidence
+    )
     return Estimate(value, low, high, len(cells), method, limit=cells["budget_steps"].max())
 
 
@@ -206,7 +201,7 @@ def loss_at(a, step, confidence=CONFIDENCE):
     losses = losses.mask((a.cells["status"] == "diverged") & (a.cells["steps"] <= step), math.inf)
     if losses.isna().any():
         return Estimate(n=len(losses), method="a run ended before")
-    value, low, high, method = median_interval(losses, confidence)
+    value, low, high, method = statistics.median_interval(losses, confidence)
     return Estimate(value, low, high, len(losses), method)
 
 
@@ -232,18 +227,7 @@ def span(lengths):
 MEASURES = {
     measure.__name__: measure
     for measure in (
-        median,
-        ratio,
-        mean_ratio,
-        crossing,
-        slope,
-        overtakes,
-        solved_share,
-        zero_loss_share,
-        distance_share,
-        gradient_predicts,
-        steps_to_solve,
-        loss_at,
-        margin_over_floor,
+        *(median, ratio, mean_ratio, crossing, slope, overtakes, solved_share, zero_loss_share),
+        *(distance_share, gradient_predicts, steps_to_solve, loss_at, margin_over_floor),
     )
 }

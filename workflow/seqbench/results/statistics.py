@@ -97,17 +97,6 @@ def log_ratio(a, b, paired=True, confidence=CONFIDENCE):
     return ratio, math.exp(low), math.exp(high), method
 
 
-def geometric_mean_ratio(a, b, paired=True, confidence=CONFIDENCE):
-    """`log_ratio` over several lengths at once. `a`, `b`: matrices (process, length).
-
-    Each process counts once, with its geometric mean over the lengths (Fleming & Wallace 1986:
-    the mean of ratios that does not depend on which model is the unit). The lengths are given,
-    not sampled: the interval says nothing about others. Coverage at n = 6: 0.95.
-    """
-    a, b = (np.exp(np.log(np.asarray(group, dtype=float)).mean(axis=1)) for group in (a, b))
-    return log_ratio(a, b, paired, confidence)
-
-
 def classify_ratio(low, high, margin=0.05):
     """Verdict on a ratio of times: faster, slower, equal, inconclusive or not enough runs.
 
