@@ -16,12 +16,10 @@ TRAINED = {"d_model": 64, "batch_size": 32, "vocabulary": 100, "lr": 0.005, "tas
 def timed(law, model, n=6, lengths=LENGTHS, spread=0.01, seed=0, **columns):
     """Cells of a model, law(N) seconds each with lognormal noise between processes."""
     rng = np.random.default_rng([seed, *model.encode()])
-    rows = [
-        {"model": model, "seq_len": length, "seed": i, "time_s": law(length) * factor}
-        for i in range(n)
-        for length, factor in zip(lengths, np.exp(spread * rng.standard_normal(99)), strict=False)
-    ]
-    frame = pd.DataFrame(rows, columns=["model", "seq_len", "seed", "time_s"])
+    noise = np.exp(spread * rng.standard_normal((n, len(lengths))))
+    times = np.array([law(length) for length in lengths]) * noise
+    cells = {"seq_len": np.tile(lengths, n), "seed": np.repeat(range(n), len(lengths))}
+    frame = pd.DataFrame({"model": model, **cells, "time_s": times.ravel()})
     frame = frame.assign(architecture=model, status="ok", cold_s=frame["time_s"])
     return frame.assign(call_memory_bytes=frame["time_s"] * 1e9, **PROPER | columns)
 
