@@ -249,7 +249,7 @@ def test_of_rates_alike_the_one_with_the_lowest_loss_is_chosen():
 # Comparisons
 
 
-def compared(**changes):
+def compared():
     """Run with two models and a third that completes nothing, times known at each length."""
     both = synthetic.timed(lambda n: 1e-5 * n, "lstm")
     slow = synthetic.timed(lambda n: 1e-5 * n * (n / 800) ** 0.5, "other", seed=3)
