@@ -30,8 +30,8 @@ def resolve(experiments):
         experiment, where = dict(experiments[name]), f"experiments.{name}"
         if (parent := experiment.pop("like", None)) is not None:
             if parent in (*path, name):
-                circle = " -> ".join([*path, name, parent])
-                raise ExperimentError(f"{where}.like goes round in a circle: {circle}")
+                first, circle = path[:1] or (name,), " -> ".join([*path, name, parent])
+                raise ExperimentError(f"experiments.{first[0]}.like is a circle: {circle}")
             if parent not in experiments:
                 allowed = ", ".join(experiments)
                 raise ExperimentError(f"{where}.like is {parent!r}; allowed: {allowed}")
