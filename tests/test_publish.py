@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from workflow.seqbench import readme
+from workflow.seqbench.showing import readme
 from workflow.seqbench.log import UserError
 
 STUB = """# A page
@@ -52,7 +52,7 @@ def test_publish_and_redraw(project, tmp_path):
     shutil.rmtree(reference, ignore_errors=True)
     (reference / "tables").mkdir(parents=True)
     (reference / "tables/left_over.md").write_text("of an earlier version")
-    project.snakemake("publish", config={"targets": ["timing", "recall"]})
+    project.snakemake("publish")
 
     assert not (reference / "tables/left_over.md").exists()
     for name in ("timing", "recall"):
@@ -60,7 +60,7 @@ def test_publish_and_redraw(project, tmp_path):
         assert published == (project / f"results/tables/{name}.csv").read_bytes()
     for name in ("time.png", "time.svg", "memory.png", "memory.svg"):
         assert (reference / "figures" / name).stat().st_size > 5000
-    assert yaml.safe_load((reference / "config.yaml").read_text())["recall"]["steps"] == 60
+    assert yaml.safe_load((reference / "config.yaml").read_text())["experiments"]["recall"]["steps"] == 60
 
     text = (project / "README.md").read_text()
     assert text == readme.render(STUB, reference)
