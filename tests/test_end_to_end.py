@@ -171,7 +171,12 @@ def test_every_other_experiment_runs(project):
             "train_step": small | {"models": ["lstm"]},
             "decode": small | {"models": ["lstm", "transformer_decoder_no_cache_matched"]},
             "tuning": small
-            | {"models": ["lstm"], "seq_lens": [4], "seeds": [1000], "learning_rates": [0.002, 0.005]},
+            | {
+                "models": ["lstm"],
+                "seq_lens": [4],
+                "seeds": [1000],
+                "learning_rates": [0.002, 0.005],
+            },
         }
     }
     project.snakemake("all", "tuning", config=override)

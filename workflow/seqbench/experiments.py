@@ -6,6 +6,7 @@ reaches every experiment that is like the changed one.
 """
 
 from workflow.seqbench import models
+from workflow.seqbench.results import schemas
 from workflow.seqbench.sources import digest
 
 KINDS = ("timing", "training")
@@ -134,10 +135,12 @@ class Plan:
         part, options = self.experiments[experiment], self.model(experiment, model)
         package = {"timing": "workloads", "training": "tasks"}[part["kind"]]
         entries = [options, options.get("match_parameters_to", options)]
+        layout = {name: row[::2] for name, row in schemas.columns(part["kind"]).items()}
         return digest(
             f"workflow.scripts.{part['kind']}_cell",
             f"workflow.seqbench.{package}.{part.get('workload') or part.get('task')}",
             *sorted({models.locate(entry["architecture"])[0] for entry in entries}),
+            layout=str(layout),
         )
 
     def task_code(self, experiment, **_):
