@@ -143,10 +143,6 @@ class Plan:
             layout=str(layout),
         )
 
-    def task_code(self, experiment, **_):
-        """Digest of the task of an experiment that trains, where its floors are."""
-        return digest(f"workflow.seqbench.tasks.{self.experiments[experiment]['task']}")
-
     def figure(self, experiment):
         """Name of the experiment's figure: the two README figures have names of their own."""
         return {"timing": "time", "recall": "memory"}.get(experiment, experiment)

@@ -36,6 +36,8 @@ def train_cell(experiment, cell, model, settings):
         "flags": [],
         **{key: settings[key] for key in ("task", "lr", "vocabulary", "batch_size", "d_model")},
         "budget_steps": settings["steps"],
+        "chance_loss_nats": task.chance_loss(seq_len, settings["vocabulary"]),
+        "bag_of_tokens_loss_nats": task.bag_of_tokens_loss(seq_len, settings["vocabulary"]),
         "parameters": parameters(net),
         "core_parameters": parameters(net.core),
         **machine.describe(settings["device"], {"model": model, "settings": settings}),

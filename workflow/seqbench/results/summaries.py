@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 
-from workflow.seqbench import tasks
 from workflow.seqbench.results.measures import median, solved_share, steps_to_solve
 from workflow.seqbench.results.selecting import Selection
 from workflow.seqbench.results.statistics import variance_split
@@ -20,20 +19,8 @@ def cells_table(shards, kind):
     cells = shards.drop(columns=lists)
     if kind == "timing":
         return cells.assign(time_calibrated=cells["time_s"] / cells["calibration_s"])
-    floors = pd.DataFrame(
-        [
-            {
-                "chance_loss_nats": task.chance_loss(seq_len, vocabulary),
-                "bag_of_tokens_loss_nats": task.bag_of_tokens_loss(seq_len, vocabulary),
-            }
-            for task, seq_len, vocabulary in zip(
-                map(tasks.get, cells["task"]), cells["seq_len"], cells["vocabulary"], strict=True
-            )
-        ],
-        index=cells.index,
-    )
     shares = [flow[0][0] / flow[0][-1] for flow in shards["gradient_flow"]]
-    return cells.assign(gradient_share=shares, **floors)
+    return cells.assign(gradient_share=shares)
 
 
 def summary(shards, cells, kind, keys):
