@@ -23,10 +23,14 @@ def what_would_decide(estimate, accepted, confidence):
         if "unknown" in estimate.method:
             return "a larger max_seconds"
         return share_runs(estimate, edges, confidence)
-    if not estimate.scale or math.isnan(estimate.value):
+    if math.isnan(estimate.value):
         return estimate.note or estimate.method
-    if estimate.n < MIN_RUNS or math.isnan(estimate.low):
+    if estimate.n < MIN_RUNS:
         return f"{MIN_RUNS} runs at least"
+    if math.isnan(estimate.low):
+        return estimate.method
+    if not estimate.scale:
+        return "more runs"
     scale = np.log if estimate.scale == "log" else np.asarray
     value, low, high = (float(scale(x)) for x in estimate[:3])
     edges = [float(scale(edge)) for edge in edges if estimate.scale != "log" or edge > 0]
@@ -35,11 +39,15 @@ def what_would_decide(estimate, accepted, confidence):
     deviation = (high - low) / 2 * math.sqrt(estimate.n)
     deviation /= stats.t.ppf((1 + confidence) / 2, estimate.n - 1)
     runs = np.arange(estimate.n + 1, MAX_RUNS + 1)
-    gap = min(abs(value - edge) for edge in edges)
-    # The interval is clear of the edge where a t statistic with this shift passes its quantile.
-    power = stats.nct.sf(
-        stats.t.ppf((1 + confidence) / 2, runs - 1), runs - 1, gap / deviation * np.sqrt(runs)
+    quantile = stats.t.ppf((1 + confidence) / 2, runs - 1)
+    # The interval is clear of an edge where a t statistic with this shift passes its quantile; of a
+    # range's two edges it misses one or the other, so that the chances of missing add up.
+    below, above = ([e for e in edges if e < value], [e for e in edges if e >= value])
+    missed = sum(
+        stats.nct.cdf(quantile, runs - 1, abs(value - edge) / deviation * np.sqrt(runs))
+        for edge in (*below[-1:], *above[:1])
     )
+    power = 1 - missed
     return enough(runs[power >= POWER])
 
 

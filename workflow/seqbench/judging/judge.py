@@ -33,7 +33,8 @@ def findings(statements, run):
             rows += [about | row for row in condition_findings(condition, run)]
     whole = {"seq_len": "Int64", "n": "Int64"}
     texts = {key: "" for key in ("where", "options", "method", "note", "decide")}
-    return pd.DataFrame(rows).reindex(columns=COLUMNS).fillna(texts).astype(whole)
+    table = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    return table.astype(dict.fromkeys(texts, object)).fillna(texts).astype(whole)
 
 
 def condition_findings(condition, run):
@@ -49,11 +50,14 @@ def condition_findings(condition, run):
         lengths = lengths_of(condition.get("at"), selections)
     except NotInRun as missing:
         about |= {"measure": condition["measure"], "options": text_of(options(condition))}
-        decide = f"a run of {about['models']} in {cells['experiment']} as the condition needs it"
+        about |= {"note": str(missing), "n": 0, "outcome": REPORTED}
         accepted = condition.get("accepted")
+        if accepted is not None:
+            decide = f"a run of {about['models']} in {cells['experiment']} as the condition needs it"
+            about |= {"outcome": UNDECIDED, "decide": decide}
         if isinstance(accepted, list):
             about |= {"accepted_low": accepted[0], "accepted_high": accepted[1]}
-        yield about | {"outcome": UNDECIDED, "note": str(missing), "decide": decide, "n": 0}
+        yield about
         return
     confidence = CONFIDENCE
     if condition.get("at") == "any":

@@ -33,7 +33,10 @@ def load(path):
     except yaml.YAMLError as error:
         raise UserError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
     problems = violations(document, yaml.safe_load(SCHEMA.read_text()))
-    problems = problems or [p for s in document["statements"] for p in measure_problems(s)]
+    if not problems:
+        ids = [statement["id"] for statement in document["statements"]]
+        problems = [f"the id {name} stands twice" for name in set(ids) if ids.count(name) > 1]
+        problems += [p for s in document["statements"] for p in measure_problems(s)]
     if problems:
         raise UserError("\n".join(f"{path}: {problem}" for problem in problems))
     return document["statements"]
@@ -61,8 +64,11 @@ def measure_problems(statement):
             for key in known:
                 if signature[key].default is inspect.Parameter.empty and key not in specification:
                     yield f"{place}: {measure} lacks its option {key}"
-            if len(condition["cells"]["models"]) != len(selections):
+            models = condition["cells"]["models"]
+            if len(models) != len(selections):
                 yield f"{place}: {measure} takes {len(selections)} models"
+            if len(condition["cells"].get("seq_lens", models)) != len(models):
+                yield f"{place}: seq_lens needs one length for each model"
 
 
 def experiments_of(statements):

@@ -135,16 +135,16 @@ def distance_share(a, factor, confidence=CONFIDENCE):
     near, far = a.cells["seq_len"].min(), a.cells["seq_len"].max()
     if near == far:
         return Estimate(method="not enough lengths", note="one length only")
-    by_length = {n: a.at(n).cells.set_index("seed") for n in (near, far)}
-    steps = {n: cells["solved_step"] for n, cells in by_length.items()}
-    times = steps[far] / steps[near]
-    # An unsolved run takes longer than its budget; if the near one is unsolved, nothing is known.
-    least = times.fillna(by_length[far]["budget_steps"] / steps[near]).fillna(0)
+    pair = (a.at(n).cells.set_index("seed") for n in (near, far))
+    first, last = next(pair).align(next(pair), join="inner", axis=0)
+    times = last["solved_step"] / first["solved_step"]
+    # An unsolved run takes longer than it was trained; if the near one is unsolved, nothing is known.
+    least = times.fillna(censored_at(last) / first["solved_step"]).fillna(0)
     bound = "more than " if np.median(times.fillna(math.inf)) > least.median() else ""
-    cut = cut_short(by_length[near]) | cut_short(by_length[far])
-    return share(times <= factor, cut, confidence)._replace(
+    note = f"the median run takes {bound}{least.median():.2g} times as many"
+    return share(times <= factor, cut_short(first) | cut_short(last), confidence)._replace(
         where=span([near, far]),
-        note=f"the median run takes {bound}{least.median():.2g} times as many",
+        note=note if least.median() > 0 else f"the median run does not solve {near:,} tokens",
     )
 
 
@@ -166,6 +166,12 @@ def cut_short(cells, by=math.inf):
     return ended & cells["solved_step"].isna()
 
 
+def censored_at(cells):
+    """Steps that each run, if unsolved, is known to exceed: one out of time might have gone on."""
+    # One that diverged would never have been solved.
+    return cells["steps"].where(cells["status"] == "over budget", cells["budget_steps"])
+
+
 def share(yes, unknown, confidence):
     """Share of runs, with an exact interval (Clopper & Pearson 1934) that holds the unknown as both."""
     n, count, either = len(yes), int((yes & ~unknown).sum()), int(unknown.sum())
@@ -178,10 +184,8 @@ def share(yes, unknown, confidence):
 def steps_to_solve(a, confidence=CONFIDENCE):
     """Median steps to solve; unsolved runs are censored at their budget (Kaplan & Meier 1958)."""
     cells = a.cells
-    # A run out of time might have gone on to solve it; one that diverged would never have.
-    limits = cells["steps"].where(cells["status"] == "over budget", cells["budget_steps"])
     value, low, high, method = statistics.median_time_to_solve(
-        cells["solved_step"], limits, confidence
+        cells["solved_step"], censored_at(cells), confidence
     )
     return Estimate(value, low, high, len(cells), method, limit=cells["budget_steps"].max())
 

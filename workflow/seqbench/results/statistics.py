@@ -9,7 +9,7 @@ replicate with a NaN is left out whole: pass only lengths that every model conce
 Intervals are t-intervals over processes, since a percentile bootstrap of six is too narrow: for
 the slopes below it covered the truth in 79 - 90 % of simulated runs where 95 % was asked. Too
 little data gives NaN for bounds and says "not enough runs". The coverage that a docstring states
-was measured by the simulations in tests/test_stats.py.
+was measured by the simulations in tests/test_statistics.py.
 """
 
 import math

@@ -1,0 +1,593 @@
+"""From statements to findings and verdicts, on runs of known truth."""
+
+import math
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from tests.conftest import ROOT
+from tests.synthetic import LENGTHS, NAN, curves, run, timed, trained
+from workflow.seqbench.judging.deciding import what_would_decide
+from workflow.seqbench.judging.judge import findings, verdict_on
+from workflow.seqbench.judging.statements import load
+from workflow.seqbench.judging.verdicts import expectation_table, verdict_table
+from workflow.seqbench.results.measures import Estimate
+from workflow.seqbench.results.statistics import log_ratio
+from workflow.seqbench.showing import tables
+from workflow.seqbench.tasks.first_token import bag_of_tokens_loss
+
+INF = math.inf
+FASTER, SLOWER, MOST, FEW = [0, 1 / 1.05], [1.05, INF], [0.5, 1], [0, 0.5]
+CLAIMS, EXPECTATIONS = (
+    load(ROOT / f"workflow/statements/{name}.yaml") for name in ("claims", "expectations")
+)
+
+
+def condition(measure, models, accepted, experiment="timing", needs=None, **options):
+    cells = {"experiment": experiment, "models": models} | ({"needs": needs} if needs else {})
+    return {"cells": cells, "measure": measure, "accepted": accepted} | options
+
+
+def pair(accepted=FASTER, at="each", **options):
+    """Whether the LSTM's time over the other's is accepted."""
+    return condition("ratio", ["lstm", "other"], accepted, at=at, **options)
+
+
+def slope(accepted):
+    return condition("slope", ["lstm"], accepted)
+
+
+def solved(accepted=FEW, **options):
+    return condition("solved_share", ["lstm"], accepted, "recall", **options)
+
+
+def found(judged, **given):
+    """Findings of one condition on the tables given."""
+    statement = {"id": "s", "conditions": {"properly measured": judged}}
+    return findings([statement], run(**given))
+
+
+def verdict(conditions, **given):
+    """The row of a claim with one condition, or {name: condition}."""
+    if "measure" in conditions:
+        conditions = {"properly measured": conditions}
+    claim = {"id": "c", "quote": "q", "source": "s", "rule": "r", "conditions": conditions}
+    return verdict_table([claim], findings([claim], run(**given))).iloc[0]
+
+
+def both(lstm, other, **columns):
+    return {"timing_cells": [timed(lstm, "lstm", **columns), timed(other, "other", **columns)]}
+
+
+def line(n):
+    return 1e-3 + 1e-5 * n
+
+
+# Ratios at each length
+
+
+@pytest.mark.parametrize(
+    ("factor", "expected"),
+    [(0.5, "supported"), (2, "refuted"), (1, "refuted"), (1 / 1.05, "inconclusive")],
+)
+def test_faster(factor, expected):
+    given = both(lambda n: factor * line(n), line)
+    assert verdict(pair(), **given)["verdict"] == expected
+
+
+def test_what_holds_at_some_lengths_depends_and_says_where():
+    row = verdict(pair(), **both(lambda n: 1000.0, lambda n: n))
+    assert row["verdict"] == "depends"
+    assert row["depends_on"] == (
+        "properly measured: holds at 2,000, 3,000 tokens; fails at 100, 500, 1,000 tokens"
+    )
+    assert re.match(
+        r"properly measured, holds at .* tokens: lstm / other: \d+\.\d+ \[.*\] at 100, ",
+        row["evidence"],
+    )
+    assert len(row["evidence"]) < 250
+
+
+def test_protocols_that_disagree_depend_on_the_protocol():
+    published = pair()
+    published["cells"] = published["cells"] | {"experiment": "timing_audit"}
+    slow = both(line, lambda n: 2 * line(n))["timing_cells"]
+    fast = both(lambda n: 2 * line(n), line)["timing_cells"]
+    row = verdict(
+        {"as published": published, "properly measured": pair()},
+        timing_audit_cells=slow,
+        timing_cells=fast,
+    )
+    assert row["verdict"] == "depends"
+    assert row["depends_on"] == "as published: holds | properly measured: fails"
+    assert row["shards"] == ", ".join(
+        f"{part}/model~{model}/"
+        for part in ("timing", "timing_audit")
+        for model in ("lstm", "other")
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "word"),
+    [
+        (["holds", "holds"], "supported"),
+        (["fails"], "refuted"),
+        (["undecided", "undecided"], "inconclusive"),
+        (["holds", "undecided"], "holds where decided"),
+        (["undecided", "fails", "fails"], "fails where decided"),
+        (["holds", "fails"], "depends"),
+        (["fails", "undecided", "holds"], "depends"),
+    ],
+)
+def test_six_words_for_a_verdict(outcomes, word):
+    assert verdict_on(outcomes) == verdict_on(outcomes[::-1]) == word
+
+
+@pytest.mark.parametrize(
+    ("clear", "word"), [(0.5, "holds where decided"), (2, "fails where decided")]
+)
+def test_where_some_lengths_are_undecided_the_verdict_says_what_the_others_are(clear, word):
+    """At 100 tokens the two are just at the margin, elsewhere far from it."""
+    row = verdict(pair(), **both(lambda n: (1 / 1.05 if n == 100 else clear) * n, lambda n: n))
+    assert row["verdict"] == word
+    assert row["depends_on"].endswith("; undecided at 100 tokens")
+    assert row["would_decide"].startswith("properly measured, 100 tokens: ")
+
+
+def test_two_processes_are_not_enough():
+    row = verdict(pair(), **both(lambda n: n, lambda n: 9 * n, n=2))
+    assert row["verdict"] == "inconclusive"
+    assert "[no interval]" in row["evidence"]
+    assert row["would_decide"].endswith("3,000 tokens: 3 runs at least")
+
+
+def test_a_model_that_completed_nothing_is_not_decided_by_more_runs():
+    row = verdict(pair(), **both(lambda n: n, lambda n: NAN))
+    assert row["verdict"] == "inconclusive"
+    assert row["would_decide"].endswith(": no pair was completed")
+
+
+# What a run lacks
+
+
+def test_a_model_that_is_missing_is_named():
+    row = verdict(pair(), timing_cells=timed(line, "lstm"))
+    assert row["verdict"] == "inconclusive"
+    assert "timing has no other" in row["evidence"]
+    assert row["would_decide"] == (
+        "properly measured, this run: a run of lstm / other in timing as the condition needs it"
+    )
+    assert "decode was not run" in str(
+        found(condition("slope", ["lstm"], [0, 1], "decode"))["note"].iloc[0]
+    )
+
+
+def test_cells_made_with_other_settings_do_not_count():
+    given = {
+        "timing_cells": [timed(line, "lstm"), timed(lambda n: 2 * line(n), "other", mode="train")]
+    }
+    assert verdict(pair(), **given)["verdict"] == "supported"
+    needing = condition("ratio", ["lstm", "other"], FASTER, needs={"mode": "eval"}, at="each")
+    row = verdict(needing, **given)
+    assert row["verdict"] == "inconclusive"
+    assert "timing has no other with mode eval" in row["evidence"]
+
+
+def test_a_published_length_is_looked_at_where_it_is():
+    cells = [trained([NAN] * 6), trained([50] * 6, seq_len=400)]
+    assert verdict(solved(at=100), recall_cells=cells)["verdict"] == "supported"
+    assert verdict(solved(at="longest"), recall_cells=cells)["verdict"] == "refuted"
+    row = verdict(solved(at=200), recall_cells=cells)
+    assert row["verdict"] == "inconclusive" and "no cells at 200 tokens" in row["evidence"]
+
+
+def test_what_is_not_judged_is_reported_whether_the_run_has_it_or_not():
+    reported = {k: v for k, v in pair().items() if k != "accepted"}
+    assert set(found(reported, **both(line, line))["outcome"]) == {"reported"}
+    missing = found(reported)
+    assert missing["outcome"].tolist() == ["reported"] and missing["decide"].tolist() == [""]
+    shown = found(pair(shown=[{"measure": "ratio", "of": "cold_s"}]), **both(line, line))
+    assert shown["outcome"].tolist() == ["fails", "reported"] * len(LENGTHS)
+    assert shown["options"].tolist() == ["", "of cold_s"] * len(LENGTHS)
+
+
+def test_a_range_may_stand_for_a_single_length():
+    rows = found(pair({3000: [0.4, 0.6]}), **both(lambda n: 0.5 * n, lambda n: n))
+    outcomes = dict(zip(rows["seq_len"], rows["outcome"], strict=True))
+    assert outcomes == dict.fromkeys(LENGTHS[:-1], "reported") | {3000: "holds"}
+
+
+def test_a_finding_says_what_it_is_made_of():
+    row = found(slope([0.8, 1.2]), **both(line, line)).iloc[0]
+    assert (row["experiment"], row["models"], row["measure"]) == ("timing", "lstm", "slope")
+    assert (row["n"], row["confidence"], row["method"]) == (6, 0.95, "t over processes")
+    assert (row["accepted_low"], row["accepted_high"]) == (0.8, 1.2)
+    assert row["where"] == "500 to 3,000 tokens" and pd.isna(row["seq_len"])
+
+
+def test_two_lengths_of_one_model_are_compared():
+    judged = condition("ratio", ["lstm", "lstm"], [25, 35])
+    judged["cells"]["seq_lens"] = [3000, 100]
+    row = found(judged, timing_cells=timed(lambda n: n, "lstm")).iloc[0]
+    assert row["value"] == pytest.approx(30, rel=0.05) and row["outcome"] == "holds"
+
+
+# There is a length
+
+
+def test_somewhere_slower():
+    slow = both(lambda n: n**2, lambda n: 1000 * n)
+    row = verdict(pair(SLOWER, "any"), **slow)
+    assert row["verdict"] == "supported"
+    assert re.search(r"(2.9|3.0)\d* \[[^]]*; 99 %\] at 3,000", row["evidence"])
+    fast = both(lambda n: n, lambda n: 2 * n)
+    assert verdict(pair(SLOWER, "any"), **fast)["verdict"] == "refuted"
+    unsure = both(lambda n: n, lambda n: n, spread=0.5)
+    row = verdict(pair(SLOWER, "any"), **unsure)
+    assert row["verdict"] == "inconclusive" and row["would_decide"]
+
+
+def test_intervals_that_are_corrected_say_their_confidence():
+    """With five lengths each of them has a fifth of the error."""
+    given = both(lambda n: n, lambda n: n, spread=0.05)
+    rows = found(pair(SLOWER, "any"), **given)
+    assert rows["confidence"].tolist() == pytest.approx([0.99] * 5)
+    usual = found(pair(SLOWER), **given)
+    assert (usual["confidence"] == 0.95).all()
+    assert rows["value"].tolist() == usual["value"].tolist()
+    assert (rows["low"] < usual["low"]).all() and (rows["high"] > usual["high"]).all()
+    cells = [frame.set_index(["seed", "seq_len"])["time_s"] for frame in given["timing_cells"]]
+    at = [times.xs(500, level="seq_len").to_numpy() for times in cells]
+    row = rows[rows["seq_len"] == 500].iloc[0]
+    assert (row["low"], row["high"]) == pytest.approx(log_ratio(*at, confidence=0.99)[1:3])
+    texts = expectation_table([{"id": "s"}], rows)["found"]
+    assert texts.str.contains("; 99 %]", regex=False).all()
+    assert not expectation_table([{"id": "s"}], usual)["found"].str.contains("%").any()
+
+
+def test_some_length_is_not_slower_by_chance():
+    """At the margin at 80 lengths; uncorrected, two of them would be slower by chance."""
+    lengths = range(100, 180)
+    given = both(lambda n: 1.05 * n, lambda n: n, lengths=lengths, spread=0.05)
+    assert "holds" not in set(found(pair(SLOWER, "any"), **given)["outcome"])
+
+
+# Slopes
+
+
+@pytest.mark.parametrize(
+    ("accepted", "law", "expected"),
+    [
+        ([0.8, 1.2], line, "supported"),
+        ([0.8, 1.2], lambda n: 1e-9 * n**2, "refuted"),
+        ([0.8, 1.2], lambda n: 1.0, "refuted"),
+        ([1.5, INF], lambda n: 1e-9 * n**2, "supported"),
+        ([1.5, INF], line, "refuted"),
+        ([1.5, INF], lambda n: n**1.5, "inconclusive"),
+    ],
+)
+def test_slopes(accepted, law, expected):
+    row = verdict(slope(accepted), timing_cells=timed(law, "lstm", spread=0.02))
+    assert row["verdict"] == expected
+    assert "over 500 to 3,000 tokens" in row["evidence"]
+
+
+def test_a_slope_needs_two_far_lengths_and_three_processes():
+    row = verdict(slope([0.8, 1.2]), timing_cells=timed(line, "lstm", lengths=(100, 700)))
+    assert row["verdict"] == "inconclusive"
+    assert row["would_decide"] == "properly measured, this run: not enough lengths"
+    row = verdict(slope([0.8, 1.2]), timing_cells=timed(line, "lstm", n=2))
+    assert row["would_decide"] == "properly measured, this run: 3 runs at least"
+
+
+# Trainings
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([NAN] * 6, "supported"),
+        ([2000] * 6, "refuted"),
+        ([NAN] * 5 + [2000], "inconclusive"),
+        ([NAN] * 5, "inconclusive"),  # 5 of 5 show a rate of 48 % at least
+    ],
+)
+def test_fails_to_solve(steps, expected):
+    row = verdict(solved(at="longest"), recall_cells=trained(steps))
+    assert row["verdict"] == expected
+    early = verdict(solved(at="longest", by=500), recall_cells=trained(steps))
+    assert early["verdict"] == ("supported" if len(steps) == 6 else "inconclusive")
+
+
+def test_a_run_out_of_time_has_not_failed():
+    cells = trained([NAN] * 6, status="over budget", steps=700)
+    row = verdict(solved(), recall_cells=cells)
+    assert row["verdict"] == "inconclusive"
+    assert row["would_decide"] == "properly measured, this run: a larger max_seconds"
+    assert verdict(solved(by=500), recall_cells=cells)["verdict"] == "supported"
+    cells = trained([NAN] * 6, status="diverged", steps=7)
+    assert verdict(solved(), recall_cells=cells)["verdict"] == "supported"
+
+
+@pytest.mark.parametrize(
+    ("drops", "expected"),
+    [([20] * 6, "supported"), ([150] * 6, "refuted"), ([20] * 3 + [150] * 3, "inconclusive")],
+)
+def test_loss_zero_immediately(drops, expected):
+    judged = condition("zero_loss_share", ["lstm"], MOST, "recall", loss=0.1, by=50, at="longest")
+    given = {"recall_curves": curves(drops), "recall_cells": trained(drops)}
+    assert verdict(judged, **given)["verdict"] == expected
+    stricter = judged | {"by": 10}
+    assert verdict(stricter, **given)["verdict"] != "supported"
+
+
+def test_the_gradient_is_judged_at_each_length():
+    judged = condition("gradient_predicts", ["lstm"], MOST, "recall", vanished=1e-7, at="each")
+    near = trained([99] * 6, seq_len=25, gradient_share=1e-9)
+    cells = [near, trained([NAN] * 6, gradient_share=1e-20)]
+    row = verdict(judged, recall_cells=cells)
+    assert row["depends_on"] == "properly measured: holds at 100 tokens; fails at 25 tokens"
+    lower = judged | {"vanished": 1e-10}
+    assert verdict(lower, recall_cells=cells)["verdict"] == "supported"
+
+
+@pytest.mark.parametrize(
+    ("far", "expected"),
+    [([250] * 6, "supported"), ([900] * 6, "refuted"), ([250] * 3 + [900] * 3, "inconclusive")],
+)
+def test_the_distance_does_not_matter(far, expected):
+    judged = condition("distance_share", ["lstm"], MOST, "recall", factor=1.5)
+    cells = [trained([200] * 6, seq_len=25), trained(far)]
+    row = verdict(judged, recall_cells=cells)
+    assert row["verdict"] == expected
+    assert "over 25 to 100 tokens" in row["evidence"]
+    assert verdict(judged | {"factor": 1.1}, recall_cells=cells)["verdict"] != "supported"
+
+
+def test_a_far_length_that_is_unsolved_is_a_bound_in_the_verdict():
+    judged = condition("distance_share", ["lstm"], MOST, "recall", factor=1.5)
+    cells = [trained([200] * 6, seq_len=25, budget=500), trained([NAN] * 6, budget=500)]
+    row = verdict(judged, recall_cells=cells)
+    assert row["verdict"] == "refuted"
+    assert "takes more than 2.5 times as many" in row["evidence"]
+    assert "inf" not in row["evidence"] and "∞" not in row["evidence"]
+
+
+def test_unsolved_runs_are_censored_in_what_was_expected():
+    judged = condition("steps_to_solve", ["lstm"], [100, 800], "recall", at=100)
+    rows = found(judged, recall_cells=trained([300, 300, NAN, NAN, NAN, NAN]))
+    assert rows["outcome"].tolist() == ["undecided"] and rows["decide"].tolist() == ["more runs"]
+    table = expectation_table([{"id": "s", "sentence": "x", "source": "y"}], rows)
+    assert table["found"].tolist() == ["more than 3,000 [300, more than 3,000]"]
+    unsolved = found(judged, recall_cells=trained([NAN] * 6))
+    assert unsolved["outcome"].tolist() == ["fails"]
+
+
+# What would decide
+
+
+def simulated(value, deviation, runs, edges, confidence, repetitions=3000):
+    """Share of repetitions in which a t-interval of so many runs is clear of every edge."""
+    rng = np.random.default_rng(0)
+    draws = value + deviation * rng.standard_normal((repetitions, runs))
+    test = stats.ttest_1samp(draws, 0, axis=1).confidence_interval(confidence)
+    return np.mean(np.all([(test.low > edge) | (test.high < edge) for edge in edges], axis=0))
+
+
+@pytest.mark.parametrize(
+    ("value", "deviation", "accepted", "scale", "confidence"),
+    [
+        (math.log(1.12), 0.1, [1.05, INF], "log", 0.95),
+        (math.log(1.12), 0.1, [1.05, INF], "log", 0.99),
+        (1.07, 0.15, [0.8, 1.2], "linear", 0.95),
+        (1.0, 0.3, [0.8, 1.2], "linear", 0.95),  # as far from one edge as from the other
+        (1.3, 0.2, [0.8, 1.2], "linear", 0.95),  # beyond the range
+        (math.log(1.02), 0.1, [0, 1 / 1.05], "log", 0.95),
+    ],
+)
+def test_so_many_runs_would_decide_in_80_percent_of_repetitions(
+    value, deviation, accepted, scale, confidence
+):
+    unscaled = math.exp if scale == "log" else float
+    half = stats.t.ppf((1 + confidence) / 2, 5) * deviation / math.sqrt(6)
+    estimate = Estimate(*map(unscaled, (value, value - half, value + half)), n=6, scale=scale)
+    runs = int(
+        re.fullmatch(r"about (\d+) runs", what_would_decide(estimate, accepted, confidence))[1]
+    )
+    edges = [math.log(e) if scale == "log" else e for e in accepted if 0 < e < INF]
+    enough = simulated(value, deviation, runs, edges, confidence)
+    too_few = simulated(value, deviation, round(0.8 * runs), edges, confidence)
+    assert enough == pytest.approx(0.8, abs=0.04) and too_few < 0.77
+
+
+def test_so_many_seeds_would_decide_a_share_in_80_percent_of_repetitions():
+    row = found(solved(), recall_cells=trained([NAN] * 5 + [2000])).iloc[0]
+    runs = int(re.fullmatch(r"about (\d+) runs", row["decide"])[1])
+
+    def decided(n):
+        counts = np.arange(n + 1)
+        ci = [stats.binomtest(int(k), n).proportion_ci() for k in counts]
+        clear = [c.high < 0.5 or c.low > 0.5 for c in ci]
+        return stats.binom.pmf(counts, n, 1 / 6) @ clear
+
+    assert decided(runs) >= 0.8 > max(decided(n) for n in range(7, runs))
+
+
+def test_one_more_seed_would_decide_five_of_five():
+    row = verdict(solved(at="longest"), recall_cells=trained([NAN] * 5))
+    assert row["would_decide"] == "properly measured, 100 tokens: about 6 runs"
+
+
+def test_what_no_number_of_runs_would_decide():
+    at_the_edge = Estimate(1.051, 0.9, 1.2, 6, scale="log")
+    assert what_would_decide(at_the_edge, SLOWER, 0.95) == "more runs than 200"
+    half = Estimate(0.5, 0.1, 0.9, 6, method="exact", scale="share")
+    assert what_would_decide(half, MOST, 0.95) == "more runs than 200"
+    lawless = Estimate(n=6, method="below 4 lengths", note="below 4 lengths")
+    assert what_would_decide(lawless, [1, 2], 0.95) == "below 4 lengths"
+    no_interval = Estimate(2500, n=6, method="fitted law, no interval")
+    assert what_would_decide(no_interval, [1, 2], 0.95) == "fitted law, no interval"
+
+
+# A/A
+
+
+def test_two_names_for_one_model_differ_in_no_more_cells_than_chance_has_it():
+    """100 synthetic cells: the ratio's interval holds 1 in 95 %, and 2.5 % at most are judged."""
+    lengths = range(100, 200)
+    rows = found(pair(), **both(lambda n: 1.0, lambda n: 1.0, lengths=lengths, spread=0.04))
+    held = np.mean((rows["low"] <= 1) & (rows["high"] >= 1))
+    assert len(rows) == len(lengths)
+    assert abs(held - 0.95) < 2.5 * math.sqrt(0.05 * 0.95 / len(lengths))
+    assert np.mean(rows["outcome"] == "holds") < 0.025
+
+
+# The statements that ship
+
+
+def tiny():
+    """Tables as of a smoke run: two seeds, no lstm_chrono, no transformer_sdpa_matched."""
+    models = ("lstm", "transformer", "transformer_matched")
+    settings = {"lengths": (50, 200), "n": 2, "d_model": 32}
+    return {
+        "timing_cells": [timed(line, m, **settings) for m in models],
+        "timing_audit_cells": [timed(line, m, mode="train", **settings) for m in models[:2]],
+        "recall_cells": [
+            trained([NAN] * 2, m, seq_len, 60, d_model=32) for m in models for seq_len in (4, 8)
+        ],
+        "recall_curves": [curves([99] * 2, m, n, 60) for m in models for n in (4, 8)],
+    }
+
+
+def test_a_smoke_run_has_every_row_and_decides_nothing():
+    table = verdict_table(CLAIMS, findings(CLAIMS, run(**tiny())))
+    assert table["claim"].tolist() == [claim["id"] for claim in CLAIMS]
+    assert set(table["verdict"]) == {"inconclusive"}
+    assert (table["would_decide"] != "").all()
+
+
+@pytest.mark.parametrize("given", [tiny(), {}], ids=["smoke run", "nothing"])
+def test_tables_for_people_are_short_and_without_gaps(given):
+    table = verdict_table(CLAIMS, findings(CLAIMS, run(**given)))
+    text = tables.markdown(tables.view("verdicts", table))
+    assert len(text.splitlines()) == 2 + len(CLAIMS)
+    expected = expectation_table(EXPECTATIONS, findings(EXPECTATIONS, run(**given)))
+    text += tables.markdown(tables.view("expectations", expected))
+    assert "<br>" in text and not re.search(r"\b(nan|NaN|None|inf)\b", text)
+
+
+def expected_run():
+    """A run in which everything is as expected."""
+    encoder = lambda n: 2 * (2 * n * (4 * 128**2 + 2 * 128 * 2048) + 4 * n**2 * 128)  # noqa: E731
+    gap = lambda n: line(n) * (1 + 7 * n**2 / 3000**2)  # noqa: E731
+    timing = [
+        timed(line, "lstm").assign(cold_s=lambda t: 5 * t["time_s"]),
+        timed(lambda n: 23 * line(3000) / encoder(3000) * encoder(n), "transformer"),
+        timed(gap, "transformer_matched"),
+    ]
+    decoding = {"lengths": (100, 1000, 4000)}
+    decode = [
+        timed(lambda n: 1e-4, "lstm", **decoding),
+        timed(lambda n: 1e-4 + 1e-7 * n, "transformer_decoder_matched", **decoding),
+    ]
+    recall = [
+        trained([NAN] * 6, final_loss=4.6, gradient_share=1e-25),
+        trained([1500] * 6, seq_len=10, bag_of_tokens_loss_nats=bag_of_tokens_loss(10, 100)),
+        trained([1800] * 6, "lstm_chrono"),
+        trained([NAN] * 6, "lstm_forget_bias"),
+    ]
+    losses = [curves([50] * 6), curves([50] * 6, seq_len=10)]
+    return {
+        "timing_cells": pd.concat(timing),
+        "decode_cells": pd.concat(decode),
+        "recall_cells": pd.concat(recall),
+        "recall_curves": pd.concat(losses),
+    }
+
+
+EXPECTED = expected_run()
+
+
+def outcomes_of(**changes):
+    """{id: outcomes} of the expectations that ship, on the run as expected with changed tables."""
+    rows = findings(EXPECTATIONS, run(**EXPECTED | changes))
+    return {name: set(part["outcome"]) for name, part in rows.groupby("statement")}
+
+
+def scaled(table, model, column, factor, **where):
+    """A table as expected with a column multiplied for a model (and some lengths)."""
+    frame = EXPECTED[table].copy()
+    rows = frame["model"] == model
+    for key, value in where.items():
+        rows &= frame[key] == value
+    frame[column] = frame[column].astype(float) * np.where(rows, factor, 1)
+    return {table: frame}
+
+
+def test_a_run_as_expected_agrees_with_every_expectation():
+    outcomes = outcomes_of()
+    # A fitted law has no interval, and so decides nothing.
+    assert outcomes.pop("quadratic_time") == {"undecided"}
+    assert outcomes == {e["id"]: {"holds"} for e in EXPECTATIONS if e["id"] != "quadratic_time"}
+    rows = findings(EXPECTATIONS, run(**EXPECTED)).set_index("statement")
+    assert rows.loc["quadratic_time", "value"] == pytest.approx(2 * 128 + 2048, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("change", "fails"),
+    [
+        ({"recall_curves": EXPECTED["recall_curves"].assign(train_loss=3.9)}, "no_leak"),
+        (scaled("timing_cells", "transformer_matched", "time_s", 3, seq_len=500), "tie_when_short"),
+        (scaled("timing_cells", "lstm", "cold_s", 10), "cold_call"),
+        (scaled("timing_cells", "lstm", "time_s", 3, seq_len=3000), "lstm_linear"),
+        (scaled("decode_cells", "lstm", "time_s", 2, seq_len=4000), "decode_lstm"),
+        (scaled("decode_cells", "transformer_decoder_matched", "time_s", 9, seq_len=4000), "decode_cache"),
+        (scaled("recall_cells", "lstm", "solved_step", 0.1), "lstm_short"),
+        (scaled("recall_cells", "lstm", "final_loss", 4 / 4.6, seq_len=100), "lstm_at_chance"),
+        (scaled("recall_cells", "lstm", "gradient_share", 1e15, seq_len=100), "gradient_default"),
+        (scaled("recall_cells", "lstm_chrono", "gradient_share", 1e-5), "gradient_chrono"),
+        ({"recall_cells": EXPECTED["recall_cells"].assign(solved_step=99.0)}, "forget_bias_unsolved"),
+    ],
+)  # fmt: skip
+def test_what_is_not_as_expected_is_said(change, fails):
+    outcomes = outcomes_of(**change)[fails]
+    assert "fails" in outcomes and outcomes <= {"fails", "holds"}
+
+
+@pytest.mark.parametrize("name", [name for name in EXPECTED if name.endswith("_cells")])
+def test_a_run_without_a_table_has_the_same_rows(name):
+    given = {key: table for key, table in EXPECTED.items() if key != name}
+    rows = findings(EXPECTATIONS, run(**given))
+    assert list(dict.fromkeys(rows["statement"])) == [e["id"] for e in EXPECTATIONS]
+    assert not (rows["outcome"] == "fails").any()
+    lacking = rows[rows["note"] == f"{name.removesuffix('_cells')} was not run"]
+    assert len(lacking) and set(lacking["outcome"]) == {"undecided"}
+    assert (lacking["n"] == 0).all() and lacking["value"].isna().all()
+
+
+def test_cells_of_other_sizes_do_not_count():
+    other = EXPECTED["timing_cells"].assign(d_model=32)
+    outcomes = outcomes_of(timing_cells=other)
+    assert {outcome for name in ("lstm_linear", "cold_call") for outcome in outcomes[name]} == {
+        "undecided"
+    }
+
+
+def test_published_claims_are_decided_by_a_run_that_settles_them():
+    """A run in which the LSTM is faster, linear and never solves, as the original says."""
+    lstm, attention = (lambda n: 1e-5 * n), (lambda n: 1e-6 * n**2)
+    models = ("transformer", "transformer_matched", "transformer_sdpa_matched")
+    proper = [timed(lstm, "lstm"), *(timed(attention, m) for m in models)]
+    published = [frame.assign(mode="train") for frame in proper]
+    table = verdict_table(
+        CLAIMS, findings(CLAIMS, run(timing_cells=proper, timing_audit_cells=published))
+    )
+    words = dict(zip(table["claim"], table["verdict"], strict=True))
+    assert {words[name] for name in ("lstm_faster", "linear_profile", "quadratic_explosion")} == {
+        "supported"
+    }
+    assert {words[name] for name in ("massive_matrix", "not_universally_faster")} == {"supported"}
+    assert {words[name] for name in ("lstm_fails", "vanishing_gradient")} == {"inconclusive"}

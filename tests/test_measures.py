@@ -1,0 +1,449 @@
+"""Every measure on cells of known truth: its value, its interval, and what it makes of gaps."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from tests.synthetic import LENGTHS, NAN, curves, run, timed, trained
+from workflow.seqbench.results import measures
+from workflow.seqbench.results.selecting import EVERY, NotInRun, Run, Selection, select
+from workflow.seqbench.showing import text
+
+
+def of(*cells, losses=None):
+    """The Selection of one model's cells."""
+    cells = pd.concat(cells, ignore_index=True)
+    return Selection(cells["model"].iloc[0], cells, losses)
+
+
+def times(matrix, model="lstm", lengths=LENGTHS, **columns):
+    """Selection of a matrix of times (process, length)."""
+    rows = [
+        (model, n, seed, t)
+        for seed, row in enumerate(matrix)
+        for n, t in zip(lengths, row, strict=True)
+    ]
+    frame = pd.DataFrame(rows, columns=["model", "seq_len", "seed", "time_s"]).assign(**columns)
+    return of(frame)
+
+
+def noise(rng, shape=(6, 5), spread=0.05, window=0.3):
+    """Lognormal factors; `window` is what the two models of a process share."""
+    shared = np.exp(window * rng.standard_normal((shape[0], 1)))
+    return shared * np.exp(spread * rng.standard_normal((2, *shape)))
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(1)
+
+
+# Selecting
+
+
+@pytest.fixture
+def small():
+    return run(
+        timing_cells=[timed(lambda n: n, "lstm"), timed(lambda n: n, "other", mode="train")],
+        recall_cells=[trained([100, NAN]), trained([50, 60], "other", 25)],
+        recall_curves=[curves([100, NAN]), curves([50, 60], "other", 25)],
+    )
+
+
+def test_cells_are_selected_by_model_length_and_settings(small):
+    selection = select(small, "timing", "lstm", 500, {"mode": "eval", "batch_size": 1})
+    assert set(selection.cells["model"]) == {"lstm"} and set(selection.cells["seq_len"]) == {500}
+    assert len(selection.cells) == 6 and selection.curves is None
+    selection = select(small, "recall", "other", 25)
+    assert set(selection.curves["model"]) == {"other"} and set(selection.curves["seq_len"]) == {25}
+    assert len(select(small, "recall", EVERY).cells) == 4
+    assert select(small, "recall", EVERY).at(25).curves["model"].unique().tolist() == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("decode", "lstm"), "decode was not run"),
+        (("timing", "gru"), "timing has no gru"),
+        (("timing", "lstm", 7), "timing has no lstm with seq_len 7"),
+        (
+            ("timing", "other", 100, {"mode": "eval"}),
+            "timing has no other with seq_len 100, mode eval",
+        ),
+    ],
+)
+def test_what_a_run_lacks_is_said(small, arguments, said):
+    with pytest.raises(NotInRun, match=f"^{said}$"):
+        select(small, *arguments)
+
+
+def test_a_run_of_files_reads_both_formats(tmp_path):
+    frame = timed(lambda n: n, "lstm")
+    frame.to_parquet(tmp_path / "timing_cells.parquet")
+    frame.to_csv(tmp_path / "original_timing_cells.csv", index=False)
+    files = Run.of_files(tmp_path.iterdir())
+    for experiment in ("timing", "original_timing"):
+        assert f"{experiment}_cells" in files
+        value = measures.ratio(*[select(files, experiment, "lstm", 500)] * 2)
+        assert (value.value, value.n) == (1, 6)
+    assert "timing_curves" not in files
+
+
+# Ratios
+
+
+def test_a_ratio_is_paired_by_seed_whatever_the_order_of_the_rows(rng):
+    a, b = noise(rng, spread=0.01)
+    a, b = times(2 * a, "a").at(500), times(b, "b").at(500)
+    shuffled = b._replace(cells=b.cells.sort_values("seed", ascending=False))
+    estimate = measures.ratio(a, shuffled)
+    assert estimate == measures.ratio(a, b)
+    test = stats.ttest_rel(*(np.log(x.cells["time_s"]) for x in (a, b))).confidence_interval()
+    assert estimate[1:3] == pytest.approx(np.exp([test.low, test.high]))
+    assert estimate.low < 2 < estimate.high < 1.1 * estimate.low  # the shared window cancels
+    unpaired = measures.ratio(a, b, paired=False)
+    assert unpaired.value == pytest.approx(estimate.value) and unpaired.high > 1.3 * unpaired.low
+
+
+def test_pairs_of_other_seeds_and_failed_processes_do_not_count(rng):
+    a, b = noise(rng)
+    a, b = times(2 * a, "a").at(500), times(b, "b").at(500)
+    kept = [1, 2, 4]
+    rest = measures.ratio(*(x._replace(cells=x.cells[x.cells["seed"].isin(kept)]) for x in (a, b)))
+    failed = a._replace(cells=a.cells.assign(time_s=a.cells["time_s"].where(a.cells["seed"] != 0)))
+    fewer = b._replace(cells=b.cells[b.cells["seed"].isin([0, *kept])])
+    assert measures.ratio(failed, fewer) == rest
+    assert rest.n == 3
+    none = b._replace(cells=b.cells.assign(seed=b.cells["seed"] + 100))
+    estimate = measures.ratio(a, none)
+    assert math.isnan(estimate.value) and estimate.n == 0
+    assert estimate.note == "no pair was completed"
+
+
+def test_a_ratio_of_two_columns(rng):
+    cold = times(noise(rng)[0], cold_s=0.0)
+    cold.cells["cold_s"] = 5 * cold.cells["time_s"]
+    assert measures.ratio(cold.at(100), cold.at(100), ["cold_s", "time_s"]).value == pytest.approx(
+        5
+    )
+    assert measures.ratio(cold.at(100), cold.at(100), "cold_s").value == 1
+
+
+def test_a_ratio_the_other_way_round_is_its_reciprocal(rng):
+    a, b = (times(x).at(500) for x in noise(rng))
+    there, back = measures.ratio(a, b), measures.ratio(b, a)
+    assert back[:3] == pytest.approx([1 / there.value, 1 / there.high, 1 / there.low])
+
+
+def test_a_higher_confidence_is_a_wider_interval(rng):
+    a, b = (times(x) for x in noise(rng))
+    for measure in (
+        measures.mean_ratio,
+        lambda a, b, **c: measures.ratio(a.at(500), b.at(500), **c),
+    ):
+        usual, strict = measure(a, b), measure(a, b, confidence=0.99)
+        assert strict.value == usual.value
+        assert strict.low < usual.low < usual.high < strict.high
+
+
+def test_the_mean_ratio_repeats_processes_and_not_lengths(rng):
+    """A paired t-test on the geometric means of the processes, whose coverage is known."""
+    a, b = noise(rng) * np.array([0.5, 0.8, 1.2, 2, 3])
+    estimate = measures.mean_ratio(times(2 * a), times(b))
+    means = (np.log(stats.gmean(x, axis=1)) for x in (2 * a, b))
+    test = stats.ttest_rel(*means).confidence_interval()
+    assert estimate[1:3] == pytest.approx(np.exp([test.low, test.high]))
+    assert estimate.value == pytest.approx(2 * stats.gmean(a / b, axis=None))
+    lengths = [*LENGTHS, *(n + 1 for n in LENGTHS)]
+    twice = (times(np.hstack([x, x]), lengths=lengths) for x in (2 * a, b))
+    again = measures.mean_ratio(*twice)
+    assert again[:4] == pytest.approx(estimate[:4])  # more lengths are no more evidence
+    assert again.n == 6
+
+
+def test_the_mean_ratio_leaves_out_what_one_of_them_lacks(rng):
+    a, b = noise(rng)
+    a[2, 4] = NAN
+    left = measures.mean_ratio(times(a), times(b[:5]))
+    assert left == measures.mean_ratio(times(a[:5, :4], lengths=LENGTHS[:4]), times(b[:5]))
+    assert left.where == "100 to 2,000 tokens" and left.n == 5
+
+
+# Crossings
+
+
+def test_at_the_bounds_of_a_crossing_the_ratio_is_just_not_different(rng):
+    """A t-test of the interpolated logs has p = 0.05 at either bound."""
+    a, b = noise(rng, spread=0.05)
+    a *= np.sqrt(np.array(LENGTHS) / 800)
+    found = measures.crossing(times(a), times(b))
+    assert found.low < found.value < found.high and found.where == "100 to 3,000 tokens"
+    for bound in found[1:3]:
+        logs = [np.interp(np.log(bound), np.log(LENGTHS), row) for row in np.log(a / b)]
+        assert stats.ttest_1samp(logs, 0).pvalue == pytest.approx(0.05, abs=0.004)
+    other = measures.crossing(times(b), times(a))
+    assert other[:3] == pytest.approx(found[:3])
+
+
+def test_crossings_that_are_none_or_many(rng):
+    a, b = noise(rng, spread=0.01)
+    none = measures.crossing(times(3 * a), times(b))
+    assert math.isnan(none.value) and none.method == "no crossover in range"
+    several = measures.crossing(times(np.array([0.5, 2, 2, 0.5, 0.5]) * a), times(b))
+    assert several.note == "2 crossings" and 100 < several.value < 500
+
+
+def test_a_length_that_a_process_missed_does_not_bound_a_crossing(rng):
+    a, b = noise(rng, spread=0.01)
+    a *= np.sqrt(np.array(LENGTHS) / 2500)
+    a[0, 4] = NAN
+    assert measures.crossing(times(a), times(b)).method == "no crossover in range"
+
+
+# Growth
+
+
+def test_the_slope_says_which_lengths_it_is_over(rng):
+    cells = times(np.array(LENGTHS) * noise(rng)[0], lengths=LENGTHS)
+    estimate = measures.slope(cells)
+    assert estimate.low < 1 < estimate.high and (estimate.n, estimate.scale) == (6, "linear")
+    assert estimate.where == "500 to 3,000 tokens"
+
+
+def test_a_length_without_memory_or_time_is_left_out():
+    """A call whose memory was not seen has 0 bytes; the longest length that failed has no time."""
+    lengths = (50, *LENGTHS, 6000)
+    cells = timed(lambda n: 1e-9 * n**2, "lstm", lengths=lengths)
+    cells.loc[cells["seq_len"] == 50, "time_s"] = 0
+    cells.loc[(cells["seq_len"] == 6000) & (cells["seed"] == 3), "time_s"] = NAN
+    estimate = measures.slope(of(cells))
+    assert estimate.value == pytest.approx(2, abs=0.02)
+    assert estimate.where == "500 to 3,000 tokens"
+
+
+def growing(a, b, c):
+    """A selection of three processes around a law, one of which is 30 % slower."""
+    n = np.array(LENGTHS, dtype=float)
+    return times(np.outer([1, 1.3, 1], a + b * n + c * n**2))
+
+
+def test_the_law_is_that_of_the_geometric_means():
+    fit = measures.law(growing(1e-3, 1e-5, 4e-9))
+    assert (fit.a, fit.b, fit.c) == pytest.approx(1.3 ** (1 / 3) * np.array([1e-3, 1e-5, 4e-9]))
+    assert measures.overtakes(growing(1e-3, 1e-5, 4e-9)).value == pytest.approx(2500)
+    assert measures.overtakes(growing(1e-3, 1e-5, 0)).value > 1e6
+
+
+@pytest.mark.parametrize(("jump", "fits"), [(1.0, True), (1.25, True), (1.5, False)])
+def test_a_law_is_shown_only_where_it_misses_no_length_by_a_tenth(jump, fits):
+    """Beyond 1,500 tokens all times are `jump` times as long, as after an allocator's step."""
+    n = np.array(LENGTHS, dtype=float)
+    cells = times(np.tile((1e-3 + 1e-5 * n) * np.where(n > 1500, jump, 1), (3, 1)))
+    fit, estimate = measures.law(cells), measures.overtakes(cells)
+    assert (fit.misfit < 0.1) == fits
+    assert math.isnan(fit.a) != fits and math.isnan(fit.overtakes_at) != fits
+    assert math.isnan(estimate.value) != fits
+    if not fits:
+        assert estimate.note == f"a fitted law misses by {100 * fit.misfit:.0f} %"
+
+
+def test_three_lengths_are_no_test_of_a_law():
+    cells = of(timed(lambda n: n, "lstm", lengths=(100, 500, 1000)))
+    assert np.isnan(measures.law(cells)).all()
+    assert measures.overtakes(cells).note == "below 4 lengths"
+
+
+# Shares of runs
+
+
+def test_a_share_has_its_exact_interval():
+    estimate = measures.solved_share(of(trained([100, 200, 300, NAN, NAN])))
+    assert estimate.value == 3 / 5 and estimate.n == 5
+    assert estimate[1:3] == pytest.approx((0.1466, 0.9473), abs=1e-4)
+    assert measures.solved_share(of(trained([100, 200, 300])), by=200).value == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("status", "steps", "by", "unknown"),
+    [
+        ("ok", 3000, math.inf, 0),
+        ("over budget", 700, math.inf, 2),  # it might have gone on to solve the task
+        ("over budget", 700, 500, 0),  # not by step 500, as was seen
+        ("over budget", 300, 500, 2),
+        ("diverged", 7, math.inf, 0),  # it would never have
+        ("diverged", 7, 500, 0),
+    ],
+)
+def test_a_run_out_of_time_may_be_either(status, steps, by, unknown):
+    cells = trained([100, 100, NAN, NAN])
+    unsolved = cells["solved_step"].isna()
+    cells.loc[unsolved, ["status", "steps"]] = status, steps
+    estimate = measures.solved_share(of(cells), by=by)
+    assert measures.cut_short(cells, by).tolist() == [False, False, *[unknown > 0] * 2]
+    assert estimate.value == 1 / 2
+    exact = stats.binomtest(2, 4).proportion_ci()
+    most = stats.binomtest(2 + unknown, 4).proportion_ci()
+    assert estimate[1:3] == pytest.approx((exact.low, most.high))
+    assert estimate.method == (f"exact, {unknown} unknown" if unknown else "exact")
+
+
+def test_a_budget_below_the_step_that_is_asked_for_is_not_cut_short():
+    """A run whose whole budget was 60 steps was not solved by step 500."""
+    estimate = measures.solved_share(of(trained([NAN] * 6, budget=60)), by=500)
+    assert estimate.value == 0 and estimate.method == "exact"
+
+
+@pytest.mark.parametrize(
+    ("drops", "value", "lowest"),
+    [
+        ([20] * 6, 1, "0.00"),
+        ([150] * 6, 0, "4.60"),
+        ([20] * 3 + [150] * 3, 0.5, "2.30"),
+        ([41] * 6, 1, "0.00"),
+        ([45] * 6, 0, "1.84"),  # a mean of ten steps is not yet down
+    ],
+)
+def test_share_of_runs_whose_loss_drops_to_zero(drops, value, lowest):
+    estimate = measures.zero_loss_share(of(trained(drops), losses=curves(drops)), 0.1, 50)
+    assert (estimate.value, estimate.method) == (value, "exact")
+    assert estimate.note == f"loss down to {lowest}"
+
+
+def test_a_training_that_ended_before_says_nothing_about_later():
+    cells = trained([NAN] * 6, steps=30)
+    estimate = measures.zero_loss_share(of(cells, losses=curves([NAN] * 6, steps=30)), 0.1, 50)
+    assert (estimate.value, estimate.low, estimate.high) == (0, 0, 1)
+    assert estimate.method == "exact, 6 unknown"
+
+
+def test_a_run_that_diverged_would_not_have_dropped_to_zero():
+    cells = trained([NAN] * 6, steps=30, status="diverged")
+    estimate = measures.zero_loss_share(of(cells, losses=curves([NAN] * 6, steps=30)), 0.1, 50)
+    assert (estimate.value, estimate.method) == (0, "exact")
+
+
+@pytest.mark.parametrize(
+    ("near", "far", "value", "note"),
+    [
+        ([200] * 6, [250] * 6, 1, "1.2 times"),
+        ([200] * 6, [900] * 6, 0, "4.5 times"),
+        ([200] * 6, [NAN] * 6, 0, "more than 2.5 times"),  # unsolved within 500 steps
+        ([200] * 6, [250, 250, 250, 900, 900, 900], 0.5, "2.9 times"),
+        ([200] * 6, [250, 250, 250, NAN, NAN, NAN], 0.5, "more than 1.9 times"),
+        (
+            [200] * 6,
+            [250, 250, 250, 250, NAN, NAN],
+            4 / 6,
+            "1.2 times",
+        ),  # three are above in either case
+    ],
+)
+def test_a_censored_ratio_of_steps_is_a_bound_and_never_infinity(near, far, value, note):
+    cells = of(trained(near, seq_len=25, budget=500), trained(far, budget=500))
+    estimate = measures.distance_share(cells, 1.5)
+    assert estimate.value == pytest.approx(value)
+    assert estimate.note == f"the median run takes {note} as many"
+    assert estimate.where == "25 to 100 tokens"
+    assert "inf" not in estimate.note and "nan" not in estimate.note
+
+
+def test_a_distance_needs_two_lengths_and_runs_that_stand_at_both():
+    one = measures.distance_share(of(trained([200] * 6)), 1.5)
+    assert math.isnan(one.value) and one.note == "one length only"
+    uneven = of(trained([200] * 6, seq_len=25), trained([200] * 3))
+    estimate = measures.distance_share(uneven, 1.5)
+    assert (estimate.value, estimate.n) == (1, 3)
+
+
+def test_a_near_length_that_most_runs_do_not_solve_says_nothing_about_the_distance():
+    cells = of(trained([NAN] * 6, seq_len=25), trained([250] * 6))
+    estimate = measures.distance_share(cells, 1.5)
+    assert (estimate.value, estimate.method) == (0, "exact")
+    assert estimate.note == "the median run does not solve 25 tokens"
+
+
+def test_a_run_out_of_time_at_the_far_length_may_be_either():
+    """It is known to exceed the steps that it had, not its budget."""
+    far = trained([NAN] * 6, budget=500, status="over budget", steps=220)
+    estimate = measures.distance_share(of(trained([200] * 6, seq_len=25, budget=500), far), 1.5)
+    assert (estimate.value, estimate.high, estimate.method) == (0, 1, "exact, 6 unknown")
+    assert estimate.note == "the median run takes more than 1.1 times as many"
+
+
+@pytest.mark.parametrize(
+    ("shares", "steps", "value"),
+    [
+        ([1e-20] * 6, [NAN] * 6, 1),  # vanishes, not solved
+        ([1e-2] * 6, [900] * 6, 1),  # arrives, solved
+        ([1e-20] * 6, [900] * 6, 0),
+        ([1e-2] * 6, [NAN] * 6, 0),
+        ([1e-20, 1e-20, 1e-20, 1e-2, 1e-2, 1e-2], [900] * 6, 0.5),
+    ],
+)
+def test_share_of_runs_that_the_gradient_predicts(shares, steps, value):
+    estimate = measures.gradient_predicts(of(trained(steps).assign(gradient_share=shares)), 1e-7)
+    assert (estimate.value, estimate.n, estimate.scale) == (value, 6, "share")
+    cut = trained(steps, status="over budget", steps=10).assign(gradient_share=shares)
+    unknown = sum(map(math.isnan, steps))
+    assert measures.gradient_predicts(of(cut), 1e-7).method == (
+        f"exact, {unknown} unknown" if unknown else "exact"
+    )
+
+
+# Steps and losses
+
+
+def test_steps_to_solve_are_censored_where_a_run_ended():
+    """A run that had no time may have solved it in the next step; one that diverged never would."""
+    steps = [10, 20, 30, 40, 50, NAN]
+    cells = trained(steps, budget=500)
+    assert measures.steps_to_solve(of(cells))[:3] == (35, 10, math.inf)
+    cells.loc[5, ["status", "steps"]] = "over budget", 5
+    assert measures.steps_to_solve(of(cells))[:3] == (30, 5, math.inf)
+    cells.loc[5, "status"] = "diverged"
+    assert measures.steps_to_solve(of(cells))[:3] == (35, 10, math.inf)
+
+
+def test_unsolved_steps_are_printed_as_a_bound():
+    estimate = measures.steps_to_solve(of(trained([300, 300, NAN, NAN, NAN, NAN])))
+    assert estimate.limit == 3000
+    shown = text.steps_interval(*estimate[:3], estimate.limit)
+    assert shown == "more than 3,000 [300, more than 3,000]"
+
+
+def test_loss_at_a_step_is_a_mean_of_ten_steps_and_speaks_of_failures():
+    step = np.arange(1, 601)
+    losses = pd.DataFrame({"seed": 0, "step": step, "train_loss": step / 100})
+
+    def loss(steps, solved=NAN, status="ok"):
+        cells = trained([solved], steps=steps, status=status)
+        return measures.loss_at(of(cells, losses=losses[losses["step"] <= steps]), 500)
+
+    assert loss(600).value == pytest.approx(4.955)  # steps 491 to 500
+    assert math.isnan(loss(60).value) and loss(60).method == "a run ended before"
+    assert loss(60, solved=40).value == pytest.approx(0.555)
+    assert math.isinf(loss(60, status="diverged").value)
+
+
+def test_loss_of_a_run_without_curves_is_its_last():
+    printed = pd.DataFrame({"model": ["lstm"], "final_train_loss_nats": [4.6341]})
+    assert measures.loss_at(of(printed), 500)[:4:3] == (4.6341, 1)
+
+
+def test_margin_over_the_floor_is_the_least_of_any_run():
+    losses = curves([NAN] * 3, steps=20)
+    losses.loc[(losses["seed"] == 1) & (losses["step"] <= 10), "train_loss"] = 4.0
+    losses.loc[losses["step"] > 10, "train_loss"] = 0  # later steps do not count
+    estimate = measures.margin_over_floor(of(trained([NAN] * 3), losses=losses), 10)
+    assert estimate.value == pytest.approx(4.0 - 4.031)
+    assert estimate.note == "least: lstm, 100 tokens"
+
+
+def test_a_median_counts_what_is_there():
+    estimate = measures.median(
+        of(trained([1] * 6).assign(final_loss=[1, 2, 3, 4, 9, NAN])), "final_loss"
+    )
+    assert (estimate.value, estimate.n) == (3, 5)
