@@ -5,9 +5,10 @@ import math
 import pandas as pd
 import pytest
 
-from tests.test_verdicts import timed, trained
-from workflow.seqbench import compare as module
-from workflow.seqbench.compare import compare, for_people, main
+from tests.synthetic import NAN, timed, trained
+from workflow.seqbench.judging import compare as module
+from workflow.seqbench.judging.compare import as_markdown, compare, main
+from workflow.seqbench.results.schemas import schema
 
 MACHINE = {
     "device": "cpu",
@@ -25,14 +26,14 @@ MACHINE = {
     "config_digest": "d1",
     "status": "ok",
 }
-NAN = math.nan
 
 
 def times(factor=1.0, model="lstm", n=6, seed=0, **columns):
     """Timing cells of a model at 100 and 500 tokens; a calibration unit is 0.5 s."""
     cells = timed(lambda length: factor * length, model, n, (100, 500), seed=seed)
     columns = {"calibration_s": 0.5, "architecture": "lstm", "parameters": 1000} | columns
-    return cells.assign(**MACHINE | columns)
+    cells = cells.assign(**MACHINE | columns)
+    return cells.assign(time_calibrated=cells["time_s"] / cells["calibration_s"])
 
 
 def runs(solved_step, model="lstm", **columns):
@@ -42,9 +43,9 @@ def runs(solved_step, model="lstm", **columns):
 
 
 def claims(**verdicts):
-    """A table of verdicts; a value is a verdict, or verdict and condition."""
+    """A table of verdicts; a value is a verdict, or a verdict and what it depends on."""
     pairs = [(v, "") if isinstance(v, str) else v for v in verdicts.values()]
-    frame = pd.DataFrame(pairs, columns=["verdict", "condition"])
+    frame = pd.DataFrame(pairs, columns=["verdict", "depends_on"])
     return frame.assign(claim=list(verdicts), rule="says")
 
 
@@ -69,15 +70,15 @@ def part(found, name):
 
 
 def test_two_equal_runs_agree_in_everything(run):
-    found = compare(run("a"), run("b", timing_cells=times(seed=1)), 0.05)
-    assert set(found["part"]) == {"timing", "recall", "claim"}
+    found = compare(run("a"), run("b", timing_cells=times(seed=1)))
+    assert set(found["part"]) == {"timing", "recall", "claims"}
     assert set(part(found, "timing")["outcome"]) == {"equal"}
     assert part(found, "recall")["outcome"].tolist() == ["no difference shown"]
-    assert part(found, "claim")["outcome"].tolist() == ["agrees"]
+    assert part(found, "claims")["outcome"].tolist() == ["agrees"]
 
 
 def test_a_run_against_itself(run):
-    found = compare(run("a"), run("b"), 0.05)
+    found = compare(run("a"), run("b"))
     assert part(found, "timing")["value"].tolist() == pytest.approx([1, 1])
 
 
@@ -88,7 +89,7 @@ def test_a_run_against_itself(run):
 def test_times_are_compared_in_calibration_units(run, factor, outcome):
     """A machine that is three times slower at everything is not slower here."""
     slower = times(3 * factor, calibration_s=1.5)
-    rows = part(compare(run("a", timing_cells=slower), run("b"), 0.05), "timing")
+    rows = part(compare(run("a", timing_cells=slower), run("b")), "timing")
     assert set(rows["outcome"]) == {outcome}
     assert rows["value"].tolist() == pytest.approx([factor, factor], rel=0.02)
     assert (rows["low"] < rows["value"]).all()
@@ -96,48 +97,48 @@ def test_times_are_compared_in_calibration_units(run, factor, outcome):
 
 def test_processes_of_two_runs_are_no_pairs(run):
     """Runs of three and of six processes can be compared; two processes are not enough."""
-    rows = part(compare(run("a", timing_cells=times(n=3)), run("b"), 0.05), "timing")
+    rows = part(compare(run("a", timing_cells=times(n=3)), run("b")), "timing")
     assert rows["low"].notna().all()
     assert rows["a"].iloc[0].endswith("(n = 3)")
-    rows = part(compare(run("c", timing_cells=times(n=2)), run("d"), 0.05), "timing")
+    rows = part(compare(run("c", timing_cells=times(n=2)), run("d")), "timing")
     assert set(rows["outcome"]) == {"not enough runs"}
 
 
 @pytest.mark.parametrize(
     ("columns", "reason"),
     [
-        ({"batch_size": 8}, "batch_size"),
-        ({"mode": "train"}, "mode"),
-        ({"d_model": 64}, "d_model"),
-        ({"calls": "cold"}, "calls"),
-        ({"device": "cuda"}, "device"),
-        ({"parameters": 999}, "parameters"),
+        ({"batch_size": 8}, "batch_size is 8 in A, 1 in B"),
+        ({"mode": "train"}, "mode is train in A, eval in B"),
+        ({"d_model": 64}, "d_model is 64 in A, 128 in B"),
+        ({"calls": "cold"}, "calls is cold in A, steady in B"),
+        ({"workload": "decode"}, "workload is decode in A, forward in B"),
+        ({"device": "cuda"}, "device is cuda in A, cpu in B"),
+        ({"parameters": 999}, "parameters is 999 in A, 1000 in B"),
+        ({"mode": "train", "parameters": None}, "mode is train in A, eval in B"),
     ],
 )
 def test_times_under_other_settings_are_not_compared(run, columns, reason):
-    found = compare(run("a", timing_cells=times(**columns)), run("b"), 0.05)
+    found = compare(run("a", timing_cells=times(**columns)), run("b"))
     rows = part(found, "timing")
     assert set(rows["outcome"]) == {f"not comparable: {reason}"}
     assert rows["value"].isna().all()
-    [setting] = part(found, "setting").itertuples()
-    assert (setting.name, setting.outcome) == (f"timing: {reason}", "not comparable: 2 of 2 cells")
-    assert setting.a == str(columns[reason])
-    assert f"timing: {reason} is {columns[reason]} in A" in for_people(found, "mine", "theirs")
+    text = as_markdown(found, "mine", "theirs")
+    assert "- timing: 2 not comparable\n" in text and reason in text
 
 
 @pytest.mark.parametrize(
     ("columns", "reason"),
     [
-        ({"vocabulary": 50}, "vocabulary"),
-        ({"budget_steps": 500}, "budget_steps"),
-        ({"lr": 0.01}, "lr"),
-        ({"d_model": 32}, "d_model"),
-        ({"batch_size": 8}, "batch_size"),
-        ({"task": "another"}, "task"),
+        ({"vocabulary": 50}, "vocabulary is 50 in A, 100 in B"),
+        ({"budget_steps": 500}, "budget_steps is 500 in A, 3000 in B"),
+        ({"lr": 0.01}, "lr is 0.01 in A, 0.005 in B"),
+        ({"d_model": 32}, "d_model is 32 in A, 64 in B"),
+        ({"batch_size": 8}, "batch_size is 8 in A, 32 in B"),
+        ({"task": "another"}, "task is another in A, first_token in B"),
     ],
 )
 def test_trainings_under_other_settings_are_not_compared(run, columns, reason):
-    found = compare(run("a", recall_cells=runs([300] * 6, **columns)), run("b"), 0.05)
+    found = compare(run("a", recall_cells=runs([300] * 6, **columns)), run("b"))
     assert part(found, "recall")["outcome"].tolist() == [f"not comparable: {reason}"]
     assert set(part(found, "timing")["outcome"]) == {"equal"}
 
@@ -145,33 +146,31 @@ def test_trainings_under_other_settings_are_not_compared(run, columns, reason):
 def test_only_the_cells_concerned_are_not_comparable(run):
     mine = pd.concat([times(), times(model="other", parameters=7)])
     theirs = pd.concat([times(), times(model="other")])
-    found = compare(run("a", timing_cells=mine), run("b", timing_cells=theirs), 0.05)
+    found = compare(run("a", timing_cells=mine), run("b", timing_cells=theirs))
     kinds = part(found, "timing").groupby("model")["outcome"].unique().map(list).to_dict()
-    assert kinds == {"lstm": ["equal"], "other": ["not comparable: parameters"]}
-    assert part(found, "setting")["outcome"].tolist() == ["not comparable: 2 of 4 cells"]
+    said = "not comparable: parameters is 7 in A, 1000 in B"
+    assert kinds == {"lstm": ["equal"], "other": [said]}
+    assert "- timing: 2 equal, 2 not comparable\n" in as_markdown(found, "mine", "theirs")
 
 
 def test_settings_that_no_column_names_are_said(run):
-    found = compare(run("a", timing_cells=times(config_digest="d2")), run("b"), 0.05)
+    found = compare(run("a", timing_cells=times(config_digest="d2")), run("b"))
     assert set(part(found, "timing")["outcome"]) == {"equal (other settings)"}
-    assert part(found, "setting")["outcome"].tolist() == [
-        "compared, differently set up: 2 of 2 cells"
-    ]
+    assert "- timing: 2 equal\n" in as_markdown(found, "mine", "theirs")
 
 
 def test_cells_of_one_run_only(run):
     mine = pd.concat([times(), times(model="mine")])
     theirs = pd.concat([times(), times(model="theirs")])
-    found = compare(run("a", timing_cells=mine), run("b", timing_cells=theirs), 0.05)
+    found = compare(run("a", timing_cells=mine), run("b", timing_cells=theirs))
     kinds = part(found, "timing").groupby("model")["outcome"].unique().map(list).to_dict()
     assert kinds == {"lstm": ["equal"], "mine": ["only in A"], "theirs": ["only in B"]}
 
 
 def test_cells_without_a_time_say_why(run):
-    failed = times(status="out of memory", parameters=None).assign(time_s=NAN)
-    found = compare(run("a", timing_cells=failed), run("b"), 0.05)
+    failed = times(status="out of memory", parameters=None).assign(time_calibrated=NAN)
+    found = compare(run("a", timing_cells=failed), run("b"))
     assert set(part(found, "timing")["outcome"]) == {"no time: A out of memory"}
-    assert part(found, "setting").empty
 
 
 @pytest.mark.parametrize(
@@ -184,7 +183,7 @@ def test_cells_without_a_time_say_why(run):
     ],
 )
 def test_solved_runs(run, mine, theirs, outcome):
-    found = compare(run("a", recall_cells=runs(mine)), run("b", recall_cells=runs(theirs)), 0.05)
+    found = compare(run("a", recall_cells=runs(mine)), run("b", recall_cells=runs(theirs)))
     [row] = part(found, "recall").itertuples()
     assert row.outcome == outcome
     assert row.a == f"{sum(not math.isnan(step) for step in mine)} of {len(mine)}"
@@ -197,34 +196,37 @@ def test_claims(run):
         same="refuted",
         other="supported",
         unsure="inconclusive",
-        where=("conditional", "x: holds at 100 tokens"),
+        partly="holds where decided",
+        where=("depends", "x: holds at 100 tokens"),
         gone="refuted",
     )
     theirs = claims(
         same="refuted",
         other="refuted",
         unsure="refuted",
-        where=("conditional", "x: holds at 500 tokens"),
+        partly="supported",
+        where=("depends", "x: holds at 500 tokens"),
         new="refuted",
     )
-    rows = part(compare(run("a", verdicts=mine), run("b", verdicts=theirs), 0.05), "claim")
+    rows = part(compare(run("a", verdicts=mine), run("b", verdicts=theirs)), "claims")
     assert dict(zip(rows["name"], rows["outcome"], strict=True)) == {
         "same": "agrees",
         "other": "disagrees",
         "unsure": "open",
+        "partly": "open",
         "where": "agrees, under other conditions",
         "gone": "only in A",
         "new": "only in B",
     }
+    assert rows["name"].tolist() == [*mine["claim"], "new"]
     other = run("c", verdicts=mine.assign(rule="another"))
-    assert (
-        "another rule" in part(compare(other, run("d", verdicts=mine), 0.05), "claim")["outcome"][0]
-    )
+    rows = part(compare(other, run("d", verdicts=mine)), "claims")
+    assert set(rows["outcome"]) == {"not comparable: judged by another rule"}
 
 
 def test_environments_are_listed_where_they_differ(run):
     mine = times(torch="2.14.0", cpu_model="another CPU", threads=2, governor="performance")
-    rows = part(compare(run("a", timing_cells=mine), run("b"), 0.05), "environment")
+    rows = part(compare(run("a", timing_cells=mine), run("b")), "environment")
     assert rows["name"].tolist() == [
         f"timing: {name}" for name in ("cpu_model", "threads", "governor", "torch")
     ]
@@ -232,12 +234,12 @@ def test_environments_are_listed_where_they_differ(run):
 
 
 def test_a_part_that_a_run_lacks_is_said(run):
-    found = compare(run("a", recall_cells=None, verdicts=None), run("b"), 0.05)
-    assert part(found, "setting")["outcome"].tolist() == [
-        "not compared: no recall_cells.parquet in A",
-        "not compared: no verdicts.parquet in A",
+    found = compare(run("a", recall_cells=None, verdicts=None), run("b"))
+    assert part(found, "recall")["outcome"].tolist() == [
+        "not compared: no recall_cells.parquet in A"
     ]
-    assert set(found["part"]) == {"setting", "timing"}
+    assert part(found, "claims")["outcome"].tolist() == ["not compared: no verdicts.parquet in A"]
+    assert set(found["part"]) == {"timing", "recall", "claims"}
 
 
 def test_the_command_prints_it(run, capsys):
@@ -246,12 +248,7 @@ def test_the_command_prints_it(run, capsys):
     assert main([str(a), str(b)]) == 0
     text = capsys.readouterr().out
     assert f"A: {a}. B: {b}." in text
-    for said in (
-        "- 2 timing cells: 2 A slower",
-        "- 1 claims: 1 disagrees",
-        "2.00 [",
-        "## What else",
-    ):
+    for said in ("- timing: 2 A slower\n", "- claims: 1 disagrees\n", "2.00 [", "timing: torch"):
         assert said in text
     assert "nan" not in text
 
@@ -265,25 +262,22 @@ def test_bad_input_is_one_sentence(run, tmp_path, capsys, what):
     if what == "damaged":
         (a / "tables/timing_cells.parquet").write_text("no parquet")
     if what == "columns":
-        times().drop(columns="calibration_s").to_parquet(a / "tables/timing_cells.parquet")
+        times().drop(columns="time_calibrated").to_parquet(a / "tables/timing_cells.parquet")
     assert main([str(a), str(b)]) == 1
     said = capsys.readouterr().err
     assert said.startswith("Error: ") and said.count("\n") == 1
     assert str(a) in said
     expected = {
-        "folder": "the folder does not exist",
-        "tables": "has none of timing_cells.parquet, recall_cells.parquet, verdicts.parquet",
+        "folder": f"there is no run to compare in {a}",
+        "tables": "has none of verdicts, timing_cells, recall_cells",
         "damaged": "cannot be read",
-        "columns": "no calibration_s",
+        "columns": "no time_calibrated",
     }
     assert expected[what] in said
 
 
 def test_columns_are_those_of_the_shards():
-    """What is compared is what shards hold, but for lists and what identifies a cell."""
-    from workflow.seqbench.recall.shard import schema as recall
-    from workflow.seqbench.timing.shard import schema as timing
-
-    for name, schema in (("timing", timing("timing")), ("recall", recall())):
-        wanted = {*module.SETTINGS[name], *module.NUMBERS[name], *module.ENVIRONMENT}
-        assert wanted <= set(schema.names)
+    """What is compared is what shards hold, or is derived from it in the table of cells."""
+    for kind, name in (("timing", "timing"), ("training", "recall")):
+        wanted = {*module.SETTINGS[name], *module.MODEL, *module.ENVIRONMENT, module.NUMBER[name]}
+        assert wanted - {"time_calibrated"} <= set(schema(kind, name).names)

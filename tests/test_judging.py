@@ -306,10 +306,18 @@ def test_a_run_out_of_time_has_not_failed():
     cells = trained([NAN] * 6, status="over budget", steps=700)
     row = verdict(solved(), recall_cells=cells)
     assert row["verdict"] == "inconclusive"
-    assert row["would_decide"] == "properly measured, this run: a larger max_seconds"
+    assert (
+        row["would_decide"] == "properly measured, this run: longer trainings (steps, max_seconds)"
+    )
     assert verdict(solved(by=500), recall_cells=cells)["verdict"] == "supported"
     cells = trained([NAN] * 6, status="diverged", steps=7)
     assert verdict(solved(), recall_cells=cells)["verdict"] == "supported"
+
+
+def test_a_budget_below_the_claims_steps_has_not_failed_by_then():
+    cells = trained([NAN] * 6, budget=60)
+    assert verdict(solved(), recall_cells=cells)["verdict"] == "supported"
+    assert verdict(solved(by=500), recall_cells=cells)["verdict"] == "inconclusive"
 
 
 @pytest.mark.parametrize(

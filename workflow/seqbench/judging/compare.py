@@ -96,8 +96,9 @@ def cell_rows(part, a, b, margin):
             continue
         pair = [cells[key] for cells in groups]
         settings = differences(SETTINGS[part] + MODEL, *pair)
-        if any(map(all, settings.values())):
-            unlike = (f"{column} is {x} in A, {y} in B" for column, (x, y) in settings.items())
+        # Of a cell that failed some things are not known.
+        if known := {column: values for column, values in settings.items() if all(values)}:
+            unlike = (f"{column} is {x} in A, {y} in B" for column, (x, y) in known.items())
             yield row | {"outcome": f"not comparable: {'; '.join(unlike)}"}
             continue
         row |= time_columns(*pair, margin) if part == "timing" else solved_columns(*pair)
@@ -151,10 +152,12 @@ def solved_columns(a, b):
 
 def claim_rows(a, b):
     """A row for each claim of either run: do the verdicts agree?"""
-    merged = a.merge(b, on="claim", how="outer", suffixes=("_a", "_b"), indicator=True, sort=False)
+    merged = a.merge(b, on="claim", how="outer", suffixes=("_a", "_b"), indicator="side")
+    order = list(dict.fromkeys([*a["claim"], *b["claim"]]))  # an outer merge sorts them by name
+    merged = merged.set_index("claim").loc[order].reset_index()
     for row in merged.itertuples():
-        if row._merge != "both":
-            outcome = "only in A" if row._merge == "left_only" else "only in B"
+        if row.side != "both":
+            outcome = "only in A" if row.side == "left_only" else "only in B"
         elif row.rule_a != row.rule_b:
             outcome = "not comparable: judged by another rule"
         elif row.verdict_a != row.verdict_b:

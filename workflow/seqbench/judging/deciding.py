@@ -21,7 +21,7 @@ def what_would_decide(estimate, accepted, confidence):
     if estimate.scale == "share":
         edges = [edge for edge in edges if 0 < edge < 1]
         if "unknown" in estimate.method:
-            return "a larger max_seconds"
+            return "longer trainings (steps, max_seconds)"
         return share_runs(estimate, edges, confidence)
     if math.isnan(estimate.value):
         return estimate.note or estimate.method

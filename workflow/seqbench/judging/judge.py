@@ -53,7 +53,9 @@ def condition_findings(condition, run):
         about |= {"note": str(missing), "n": 0, "outcome": REPORTED}
         accepted = condition.get("accepted")
         if accepted is not None:
-            decide = f"a run of {about['models']} in {cells['experiment']} as the condition needs it"
+            decide = (
+                f"a run of {about['models']} in {cells['experiment']} as the condition needs it"
+            )
             about |= {"outcome": UNDECIDED, "decide": decide}
         if isinstance(accepted, list):
             about |= {"accepted_low": accepted[0], "accepted_high": accepted[1]}

@@ -159,11 +159,10 @@ def gradient_predicts(a, vanished, confidence=CONFIDENCE):
 
 
 def cut_short(cells, by=math.inf):
-    """Which runs ended unsolved before a step, or their budget, for want of time: they may be either."""
-    ended = (cells["status"] == "over budget") & (
-        cells["steps"] < cells["budget_steps"].clip(upper=by)
-    )
-    return ended & cells["solved_step"].isna()
+    """Which runs ended unsolved before a step, or before their budget: they may be either."""
+    asked = cells["budget_steps"] if math.isinf(by) else by
+    unsolved = cells["solved_step"].isna() & (cells["status"] != "diverged")
+    return unsolved & (cells["steps"] < asked)
 
 
 def censored_at(cells):

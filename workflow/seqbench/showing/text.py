@@ -76,7 +76,7 @@ def interval(value, low, high, text=digits, level=""):
     """A value with its bounds: 0.420 [0.400, 0.440]; the one format of an interval."""
     if missing(value):
         return "–"
-    if low == value == high:  # the same in every run
+    if not missing(low) and math.isclose(low, high):  # the same in every run
         return text(value)
     bounds = "no interval" if missing(low) else f"{text(low)}, {text(high)}{level}"
     return f"{text(value)} [{bounds}]"
