@@ -130,6 +130,19 @@ def return_free_memory():
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
+def keep_freed_memory():
+    """Have glibc keep freed memory for what is allocated next, whatever its size.
+
+    By default it maps a large buffer anew at each allocation and gives the top of the heap back,
+    so that a training step of the original's Transformer at 100 tokens has ten to twenty thousand
+    page faults, a fifth of its time. It changes no number.
+    """
+    with suppress(OSError, AttributeError):  # another C library
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(-4, 0)  # M_MMAP_MAX: nothing has a mapping of its own
+        libc.mallopt(-1, -1)  # M_TRIM_THRESHOLD: the heap is never trimmed
+
+
 def limit_memory(megabytes):
     """Refuse allocations beyond `megabytes`, or beyond what the machine has free where it is 0.
 
