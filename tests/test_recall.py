@@ -1,6 +1,7 @@
 """Training: the same cell twice, cells that end badly or well, models whose result is known."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -541,6 +542,32 @@ def test_a_trained_lstm_answers_from_its_cell_state():
     assert row["swap_state_follows"] > 0.95
     assert row["swap_cell_follows"] > row["swap_hidden_follows"]
     assert not {"forbid_first_accuracy", "swap_value_follows"} & row.keys()
+
+
+# What costs time and changes no number.
+
+
+def test_a_cell_keeps_its_memory_and_fills_none_of_it(run_python):
+    """In a process of its own, as malloc is set for good."""
+    code = """
+import resource
+import torch
+from tests.test_recall import LSTM, train
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for size in (16, 16, 48, 48):  # MB: below and above what glibc keeps at most
+        torch.ones(size << 18)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults(), print(faults())
+train(LSTM)
+faults(), print(faults())
+print(torch.are_deterministic_algorithms_enabled(), torch.utils.deterministic.fill_uninitialized_memory)
+"""
+    before, after, flags = run_python(code).splitlines()
+    if sys.platform != "linux" or int(before) < 10_000:
+        pytest.skip("the C library keeps its memory by itself")
+    assert int(after) < 1000
+    assert flags == "True False"
 
 
 # Models whose result is known, through the same training.

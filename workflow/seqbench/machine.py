@@ -17,6 +17,7 @@ import torch
 from workflow.seqbench.log import UserError
 
 BUSY_CORES = 0.3  # more than this kept busy by others is worth a flag
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
 def set_up(device, threads):
@@ -58,6 +59,21 @@ def describe(device, parameters):
         "config_digest": digest(parameters),
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def set_malloc(setting):
+    """Set how glibc allocates large buffers in this process: system, as it comes, or raised.
+
+    raised: freed memory stays with the process, whatever the size of the buffer. As it comes, glibc
+    maps large buffers at each allocation and gives the top of its heap back, so that a training step
+    of the original's Transformer at 100 tokens has ten to twenty thousand page faults, a fifth of its
+    time. No number depends on it. It cannot be undone, and does nothing with another C library.
+    """
+    if setting == "raised":
+        with suppress(OSError, AttributeError):
+            libc = ctypes.CDLL(None)
+            libc.mallopt(M_MMAP_MAX, 0)  # no buffer has a mapping of its own
+            libc.mallopt(M_TRIM_THRESHOLD, -1)  # the heap is never trimmed
 
 
 @contextmanager
@@ -128,19 +144,6 @@ def return_free_memory():
     """Have glibc give freed memory back, so that a later peak is not served from leftovers."""
     with suppress(OSError):  # another C library
         ctypes.CDLL("libc.so.6").malloc_trim(0)
-
-
-def keep_freed_memory():
-    """Have glibc keep freed memory for what is allocated next, whatever its size.
-
-    By default it maps a large buffer anew at each allocation and gives the top of the heap back,
-    so that a training step of the original's Transformer at 100 tokens has ten to twenty thousand
-    page faults, a fifth of its time. It changes no number.
-    """
-    with suppress(OSError, AttributeError):  # another C library
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(-4, 0)  # M_MMAP_MAX: nothing has a mapping of its own
-        libc.mallopt(-1, -1)  # M_TRIM_THRESHOLD: the heap is never trimmed
 
 
 def limit_memory(megabytes):

@@ -27,10 +27,7 @@ def train_cell(experiment, cell, model, settings):
     so that models share their data, and all weights but those of the parts that differ. The same
     cell gives the same losses bit for bit on the same machine and thread count.
     """
-    machine.set_up(settings["device"], settings["threads"])
-    machine.keep_freed_memory()
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # every new tensor, to no use here
+    prepare(settings)
     task = tasks.get(settings["task"])
     seq_len = cell["seq_len"]
     stream = (settings["base_seed"], settings["task"], seq_len, cell["seed"])
@@ -53,6 +50,15 @@ def train_cell(experiment, cell, model, settings):
         row |= examine(net, model, task, seq_len, settings, stream)
     row["evaluation_s"] = time.perf_counter() - start - row["training_s"]
     return row | load
+
+
+def prepare(settings):
+    """Set this process up to train: the same numbers each time, and no time lost on memory."""
+    machine.set_up(settings["device"], settings["threads"])
+    machine.set_malloc("raised")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    # With the above torch fills each new tensor, should an operation read it before it is written.
+    torch.utils.deterministic.fill_uninitialized_memory = False
 
 
 def train(net, task, seq_len, settings, stream):
