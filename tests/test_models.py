@@ -635,6 +635,12 @@ def test_feed_forward_mixes_no_positions():
     assert moved.nonzero().flatten().tolist() == [30]
 
 
+@pytest.mark.parametrize("positions", _blocks.ADDED)
+def test_feed_forward_steps_know_their_position(positions):
+    model, x = build("feed_forward", positions=positions).eval(), sequence()
+    assert_same(decode(model, x)[0], model(x))
+
+
 def test_positions_break_permutation_invariance():
     """Without positions a bidirectional Transformer is equivariant; with any kind it is not."""
     x, order = sequence(), torch.randperm(N, generator=torch.Generator().manual_seed(4))
