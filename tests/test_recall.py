@@ -379,32 +379,51 @@ def test_evaluation_counts_each_sequence_once_however_it_is_split(monkeypatch):
 
 
 class Scripted(torch.nn.Module):
-    """Right about the first `right` sequences that it is asked, wrong about the others."""
+    """Wrong about some of the sequences that it is asked, by their number; right about the others."""
 
-    def __init__(self, right):
+    def __init__(self, wrong):
         super().__init__()
-        self.right, self.asked = right, 0
+        self.wrong, self.asked = torch.tensor([*wrong]), 0
 
     def forward(self, tokens):
         number = torch.arange(self.asked, self.asked + len(tokens))
         self.asked += len(tokens)
-        answer = torch.where(number < self.right, tokens[:, 0], 0)
+        answer = tokens[:, 0].masked_fill(torch.isin(number, self.wrong), 0)
         return torch.nn.functional.one_hot(answer, 100).double()
 
 
 @pytest.mark.parametrize(
-    ("right", "passing", "asked"),
-    [(254, 0.99, 256), (253, 0.99, 256), (189, 0.99, 192), (10, 0.99, 64), (10, 0.0, 256)],
+    ("wrong", "passing", "asked"),
+    [
+        ((0, 1), 0.99, 256),
+        ((0, 1, 2), 0.99, 64),
+        ((0, 70, 140), 0.99, 192),
+        ((253, 254, 255), 0.99, 256),
+        (range(128), 0.5, 256),  # just enough
+        (range(246), 0.0, 256),
+    ],
 )
-def test_an_evaluation_ends_when_it_cannot_pass_any_more(right, passing, asked):
-    net, stream = Scripted(right), generator("test")
+def test_an_evaluation_ends_when_it_cannot_pass_any_more(wrong, passing, asked):
+    net, stream = Scripted(wrong), generator("test")
     _, accuracy = evaluate(net, first_token, stream, 256, 6, SETTINGS, passing)
     assert net.asked == asked
-    assert accuracy == min(right, asked) / asked
-    assert (accuracy >= 0.99) == (right / 256 >= 0.99)
+    assert accuracy == 1 - sum(number < asked for number in wrong) / asked
+    assert (accuracy >= passing) == (1 - len(wrong) / 256 >= passing)
     whole = generator("test")
-    evaluate(Scripted(256), first_token, whole, 256, 6, SETTINGS)
+    evaluate(Scripted([]), first_token, whole, 256, 6, SETTINGS)
     assert torch.equal(stream.get_state(), whole.get_state())  # the next one has the same data
+
+
+def test_evaluations_may_end_early_but_for_the_last(monkeypatch):
+    passing = []
+
+    def noted(*arguments):
+        passing.append(arguments[6:])
+        return 1.0, 0.5
+
+    monkeypatch.setattr(recall_train, "evaluate", noted)
+    train(LSTM)
+    assert passing == [(0.99,)] * 3 + [(0.0,)]
 
 
 # Where the target is asked for.
@@ -472,6 +491,7 @@ def test_models_share_the_data_of_each_length(monkeypatch):
     for length in (2, 3, 4):
         pairs = list(zip(at(one, length), at(other, length), strict=False))
         assert len(pairs) >= 5 and all(a.equal(b) for a, b in pairs)
+    assert not at(one, 2)[0].flatten()[:32].equal(at(one, 3)[0].flatten()[:32])
     assert len(at(one, 4)) > 1 and all(
         a.equal(b) for a, b in zip(at(one, 4), at(plain, 4), strict=False)
     )
