@@ -3,10 +3,10 @@
 import math
 
 import pytest
+from workflow.seqbench.fairness import construct, flops_text, for_people, ledger, state_text
 
 from tests.conftest import ROOT, shipped
 from workflow.seqbench.config import EXPERIMENTS
-from workflow.seqbench.fairness import construct, flops_text, for_people, ledger, state_text
 
 PRESETS = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("workflow/presets/*.yaml"))
 TOLERANCE = 0.02

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
-
 from workflow.seqbench.mechanism import tables
 from workflow.seqbench.recall.model import Recaller, build_recaller
 from workflow.seqbench.recall.probes import first_token_attention, forget_gate, gradient_flow

@@ -7,11 +7,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
-from workflow.seqbench import shards
 from workflow.seqbench.recall.shard import schema as recall_schema
 from workflow.seqbench.shards import ShardError
 from workflow.seqbench.timing.shard import schema as timing_schema
+
+from workflow.seqbench import shards
 
 SCHEMA = timing_schema("timing")
 PROVENANCE = {"model": {"architecture": "lstm"}, "settings": {"threads": 1}}

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-
-from workflow.seqbench import tables
 from workflow.seqbench.recall import table as recall
 from workflow.seqbench.timing import table as timing
+
+from workflow.seqbench import tables
 
 NAN = math.nan
 

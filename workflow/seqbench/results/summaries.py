@@ -19,8 +19,7 @@ def cells_table(shards, kind):
     cells = shards.drop(columns=lists)
     if kind == "timing":
         return cells.assign(time_calibrated=cells["time_s"] / cells["calibration_s"])
-    shares = [flow[0][0] / flow[0][-1] for flow in shards["gradient_flow"]]
-    return cells.assign(gradient_share=shares)
+    return cells
 
 
 def summary(shards, cells, kind, keys):
@@ -87,7 +86,7 @@ def training_columns(selection, lists):
         "final_accuracy_median": cells["final_accuracy"].median(),
         "final_accuracy_min": cells["final_accuracy"].min(),
         "final_accuracy_max": cells["final_accuracy"].max(),
-        "gradient_share_median": cells["gradient_share"].median(),
+        "gradient_share_median": cells["gradient_share_initial"].median(),
         "chance_loss_nats": first["chance_loss_nats"],
         "bag_of_tokens_loss_nats": first["bag_of_tokens_loss_nats"],
         "step_median_s": cells["step_s"].median(),
