@@ -44,6 +44,27 @@ class BagOfTokens(Known):
         return x.mean(dim=1, keepdim=True).expand_as(x)
 
 
+class Forgetful(Oracle):
+    """An oracle at every position but the last."""
+
+    def forward(self, x):
+        y = super().forward(x).clone()
+        y[:, -1] = 0
+        return y
+
+
+class Window(Known):
+    """The first of the last `width` tokens: an oracle on sequences up to that length."""
+
+    def __init__(self, d_model, seq_len, width=20):
+        super().__init__(d_model, seq_len)
+        self.width = width
+
+    def forward(self, x):
+        first = max(0, x.shape[1] - self.width)
+        return x[:, first : first + 1].expand_as(x)
+
+
 class Diverging(Oracle):
     """An oracle whose output is NaN from its `good + 1`-th training step on."""
 

@@ -28,7 +28,7 @@ def trained(solved_step, model="lstm", seq_len=100, budget=3000, **columns):
     """Cells of trainings, one for each step at which it was solved (NaN: never)."""
     frame = pd.DataFrame({"model": model, "seq_len": seq_len, "seed": range(len(solved_step))})
     known = {"architecture": model, "status": "ok", "budget_steps": budget, "steps": budget}
-    known |= {"final_loss": 0.01, "gradient_share": 1e-2, "bag_of_tokens_loss_nats": 4.031}
+    known |= {"final_loss": 0.01, "gradient_share_initial": 1e-2, "bag_of_tokens_loss_nats": 4.031}
     solved = np.array(solved_step, dtype=float)
     return frame.assign(solved_step=solved, **known | TRAINED | columns)
 

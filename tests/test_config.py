@@ -14,46 +14,159 @@ PRESETS = sorted((ROOT / "workflow/presets").glob("*.yaml"))
 
 # Name of the case: what is put over config.yaml, and what the sentence says.
 WRONG = {
-    "unknown key": ({"timing": {"seq_len": [100]}}, "timing.seq_len", "did you mean seq_lens?"),
-    "unknown key at the top": ({"recal": {}}, "recal", "did you mean recall?"),
+    "unknown key": (
+        {"experiments": {"timing": {"seq_len": [100]}}},
+        "experiments.timing.seq_len",
+        "did you mean seq_lens?",
+    ),
+    "unknown key at the top": ({"experiment": {}}, "experiment", "did you mean experiments?"),
+    "experiment of the old form": ({"timing": {"seeds": [0]}}, "timing", "allowed:", "experiments"),
+    "like an experiment that is not there": (
+        {"experiments": {"mine": {"like": "timings"}}},
+        *("experiments.mine.like", "'timings'", "timing, timing_audit"),
+    ),
+    "like itself by way of another": (
+        {"experiments": {"mine": {"like": "yours"}, "yours": {"like": "mine"}}},
+        *("experiments.mine.like", "circle", "mine -> yours -> mine"),
+    ),
+    "like one of the other kind": (
+        {"experiments": {"mine": {"like": "timing", "kind": "training"}}},
+        *("experiments.mine.kind", "timing"),
+    ),
+    "no kind": (
+        {"experiments": {"mine": {"models": ["lstm"]}}},
+        *("experiments.mine.kind", "None", "timing, training"),
+    ),
+    "a name that is a target": (
+        {"experiments": {"publish": {"like": "timing"}}},
+        *("experiments.publish", "target"),
+    ),
+    "a name that is no file name": (
+        {"experiments": {"a b": {"like": "timing"}}},
+        *("'a b'", "letters, digits"),
+    ),
+    "a setting of the other kind": (
+        {"experiments": {"mine": {"like": "timing", "steps": 5}}},
+        *("unknown key experiments.mine.steps",),
+    ),
+    "a model to add that is not there": (
+        {"experiments": {"timing": {"add_models": ["rwkv"]}}},
+        *("experiments.timing.models", "rwkv"),
+    ),
+    "seeds of a model that is not there": (
+        {"experiments": {"timing": {"seeds_of": {"lsmt": {100: [0]}}}}},
+        *("experiments.timing.seeds_of", "lsmt", "did you mean lstm?"),
+    ),
+    "matched to nothing": (
+        {"models": {"transformer_matched": {"match_parameters_to": "lsmt"}}},
+        *("models.transformer_matched.match_parameters_to", "'lsmt'", "did you mean lstm?"),
+    ),
+    "matched to one that is matched itself": (
+        {"models": {"transformer_sdpa_matched": {"match_parameters_to": "transformer_matched"}}},
+        *("models.transformer_sdpa_matched.match_parameters_to", "itself"),
+    ),
+    "matched and of a width": (
+        {"models": {"transformer_matched": {"dim_feedforward": 99}}},
+        *("models.transformer_matched", "finds dim_feedforward", "sets itself"),
+    ),
+    "matched without a width to find": (
+        {"models": {"lstm_chrono": {"match_parameters_to": "lstm"}}},
+        *("models.lstm_chrono", "dim_feedforward", "does not have"),
+    ),
+    "a rate that was not tuned": (
+        {"experiments": {"recall": {"lr": "tuned"}}},
+        *("lr of lstm at 25 tokens", "'tuned'", "no rate", "tuning"),
+    ),
+    "no table of tuned rates": (
+        {"experiments": {"recall": {"lr": "tuned"}}, "tuned_by": "nowhere.csv"},
+        *("tuned_by", "'nowhere.csv'", "no such table"),
+    ),
     "unknown key, nothing near": ({"pathvars": {"zzz": "x"}}, "pathvars.zzz", "allowed: results"),
     "text for a number": (
-        {"recall": {"steps": "many"}},
-        "recall.steps",
+        {"experiments": {"recall": {"steps": "many"}}},
+        "experiments.recall.steps",
         "'many'",
         "a whole number",
     ),
-    "number as YAML misreads it": ({"recall": {"lr": "1e-3"}}, "recall.lr", "'1e-3'", "0.001"),
-    "fraction for a count": ({"timing": {"threads": 1.5}}, "timing.threads", "1.5", "whole number"),
-    "number for a list": ({"timing": {"seeds": 3}}, "timing.seeds", "is 3", "a list"),
+    "number as YAML misreads it": (
+        {"experiments": {"recall": {"lr": "1e-3"}}},
+        "experiments.recall.lr",
+        "'1e-3'",
+        "0.001",
+    ),
+    "fraction for a count": (
+        {"experiments": {"timing": {"threads": 1.5}}},
+        "experiments.timing.threads",
+        "1.5",
+        "whole number",
+    ),
+    "number for a list": (
+        {"experiments": {"timing": {"seeds": 3}}},
+        "experiments.timing.seeds",
+        "is 3",
+        "a list",
+    ),
     "text for a mapping": ({"models": {"lstm": "lstm"}}, "models.lstm", "'lstm'", "a mapping"),
-    "nothing for a mapping": ({"recall": None}, "recall", "None", "a mapping"),
-    "empty list": ({"recall": {"seq_lens": []}}, "recall.seq_lens", "empty list", "at least 1"),
-    "duplicate seed": ({"timing": {"seeds": [0, 1, 1]}}, "timing.seeds", "1 twice"),
-    "negative seed": ({"recall": {"seeds": [0, -1]}}, "recall.seeds.1", "-1", "at least 0"),
-    "seq_len 0": ({"timing": {"seq_lens": [0, 100]}}, "timing.seq_lens.0", "is 0", "at least 1"),
-    "duplicate model": ({"recall": {"models": ["lstm"] * 2}}, "recall.models", "lstm twice"),
-    "lr of 0": ({"recall": {"lr": 0}}, "recall.lr", "is 0", "greater than 0"),
+    "nothing for a mapping": ({"experiments": {"recall": None}}, "recall", "None", "a mapping"),
+    "empty list": (
+        {"experiments": {"recall": {"seq_lens": []}}},
+        "experiments.recall.seq_lens",
+        "is []",
+        "at least 1",
+    ),
+    "duplicate seed": (
+        {"experiments": {"timing": {"seeds": [0, 1, 1]}}},
+        "experiments.timing.seeds",
+        "1 twice",
+    ),
+    "negative seed": (
+        {"experiments": {"recall": {"seeds": [0, -1]}}},
+        "experiments.recall.seeds.1",
+        "-1",
+        "at least 0",
+    ),
+    "seq_len 0": (
+        {"experiments": {"timing": {"seq_lens": [0, 100]}}},
+        "experiments.timing.seq_lens.0",
+        "is 0",
+        "at least 1",
+    ),
+    "duplicate model": (
+        {"experiments": {"recall": {"models": ["lstm"] * 2}}},
+        "experiments.recall.models",
+        "lstm twice",
+    ),
+    "lr of 0": (
+        {"experiments": {"recall": {"lr": 0}}},
+        "experiments.recall.lr",
+        "is 0",
+        "greater than 0",
+    ),
     "a model's lr of 0": (
-        {"models": {"lstm": {"recall": {"lr": 0}}}},
-        *("models.lstm.recall.lr", "is 0", "greater than 0"),
+        {"models": {"lstm": {"training": {"lr": 0}}}},
+        *("models.lstm.training.lr", "is 0", "greater than 0"),
     ),
     "accuracy over 1": (
-        {"recall": {"solved_accuracy": 99}},
-        *("recall.solved_accuracy", "99", "at most 1"),
+        {"experiments": {"recall": {"solved_accuracy": 99}}},
+        *("experiments.recall.solved_accuracy", "99", "at most 1"),
     ),
     "dropout of 1": (
         {"models": {"transformer": {"dropout": 1}}},
         *("models.transformer.dropout", "is 1", "less than 1"),
     ),
     "mode": (
-        {"timing": {"mode": "evl"}},
-        "timing.mode",
+        {"experiments": {"timing": {"mode": "evl"}}},
+        "experiments.timing.mode",
         "'evl'",
         "eval, train",
         "did you mean eval?",
     ),
-    "device": ({"timing": {"device": "gpu"}}, "timing.device", "'gpu'", "cpu, cuda"),
+    "device": (
+        {"experiments": {"timing": {"device": "gpu"}}},
+        "experiments.timing.device",
+        "'gpu'",
+        "cpu, cuda",
+    ),
     "name with a slash": (
         {"models": {"a/b": {"architecture": "lstm"}}},
         "'a/b'",
@@ -62,15 +175,15 @@ WRONG = {
     "no architecture": ({"models": {"new": {"layers": 1}}}, "models.new", "lacks", "architecture"),
     "heads": (
         {"models": {"transformer": {"heads": 3}}},
-        *("models.transformer.heads", "is 3", "divide timing.d_model", "128"),
+        *("models.transformer.heads", "is 3", "divide experiments.timing.d_model", "128"),
     ),
     "model of timing": (
-        {"timing": {"models": ["lsmt"]}},
-        *("timing.models", "lsmt", "did you mean lstm?"),
+        {"experiments": {"timing": {"models": ["lsmt"]}}},
+        *("experiments.timing.models", "lsmt", "did you mean lstm?"),
     ),
     "model of recall": (
-        {"recall": {"models": ["lstm", "rwkv"]}},
-        *("recall.models", "rwkv", "allowed:", "transformer_matched"),
+        {"experiments": {"recall": {"models": ["lstm", "rwkv"]}}},
+        *("experiments.recall.models", "rwkv", "allowed:", "transformer_matched"),
     ),
     "architecture": (
         {"models": {"lstm": {"architecture": "lsmt"}}},
@@ -89,18 +202,28 @@ WRONG = {
         *("models.lstm", "layer ", "architecture lstm", "did you mean layers?"),
     ),
     "option of another architecture": (
-        {"models": {"lstm": {"recall": {"heads": 2}}}},
+        {"models": {"lstm": {"training": {"heads": 2}}}},
         *("models.lstm", "heads", "architecture lstm", "allowed:", "init"),
     ),
     "value of an option": (
         {"models": {"lstm": {"init": "chronos"}}},
         *("models.lstm.init", "'chronos'", "did you mean chrono?"),
     ),
-    "task": ({"recall": {"task": "last_token"}}, "recall.task", "'last_token'", "first_token"),
-    "workload": ({"timing": {"workload": "backward"}}, "timing.workload", "'backward'", "forward"),
+    "task": (
+        {"experiments": {"recall": {"task": "last_token"}}},
+        "experiments.recall.task",
+        "'last_token'",
+        "first_token",
+    ),
+    "workload": (
+        {"experiments": {"timing": {"workload": "backward"}}},
+        "experiments.timing.workload",
+        "'backward'",
+        "forward",
+    ),
     "threads": (
-        {"timing": {"threads": 4096}},
-        *("timing.threads", "4096", f"{len(os.sched_getaffinity(0))} cores"),
+        {"experiments": {"timing": {"threads": 4096}}},
+        *("experiments.timing.threads", "4096", f"{len(os.sched_getaffinity(0))} cores"),
     ),
 }
 
@@ -122,17 +245,26 @@ def test_a_wrong_config_is_refused_in_a_sentence(case):
 
 def test_cuda_where_there_is_none_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    (sentence,) = problems({"recall": {"device": "cuda"}})
-    assert all(part in sentence for part in ("recall.device", "'cuda'", "no CUDA device", "cpu"))
+    sentence, *others = problems({"experiments": {"recall": {"device": "cuda"}}})
+    assert {other.split(".")[1] for other in others} == {"recall_audit", "tuning"}
+    assert all(
+        part in sentence
+        for part in ("experiments.recall.device", "'cuda'", "no CUDA device", "cpu")
+    )
 
 
 def test_cuda_is_not_asked_of_the_machine_that_only_submits_jobs(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    check(shipped({"recall": {"device": "cuda"}, "timing": {"threads": 4096}}), local=False)
+    check(
+        shipped({"experiments": {"recall": {"device": "cuda"}, "timing": {"threads": 4096}}}),
+        local=False,
+    )
 
 
 def test_every_problem_is_named_at_once():
-    sentences = problems({"timing": {"seeds": [-1]}, "recall": {"lr": 0, "stpes": 5}})
+    sentences = problems(
+        {"experiments": {"decode": {"seeds": [-1]}, "recall_audit": {"lr": 0, "stpes": 5}}}
+    )
     assert len(sentences) == 3
 
 
@@ -150,11 +282,123 @@ def test_an_architecture_may_live_elsewhere():
     "key", [("timing", "threads"), ("recall", "device"), ("timing", "d_model")]
 )
 def test_a_key_with_a_default_may_be_left_out(key):
-    section, name = key
+    experiment, name = key
     config = shipped()
-    published = config[section].pop(name)
-    check(config)
-    assert config[section][name] == published
+    published = config["experiments"][experiment].pop(name)
+    assert check(config).experiments[experiment][name] == published
+    assert name not in config["experiments"][experiment]  # the user's config stays as it is
+
+
+# Experiments as data.
+
+
+def resolved(*overrides):
+    return check(shipped(*({"experiments": override} for override in overrides))).experiments
+
+
+def test_a_changed_setting_reaches_every_experiment_that_is_like_the_changed_one():
+    plain, changed = resolved(), resolved({"timing": {"d_model": 64}})
+    like_timing = {"timing", "timing_audit", "train_step", "decode"}
+    for name in plain:
+        differs = {key for key in plain[name] if plain[name][key] != changed[name][key]}
+        assert differs == ({"d_model"} if name in like_timing else set())
+
+
+def test_a_key_of_its_own_stands_above_the_one_that_it_is_like():
+    experiments = resolved({"timing": {"mode": "train", "seeds": [7]}, "decode": {"mode": "eval"}})
+    assert experiments["decode"]["mode"] == "eval"
+    assert experiments["timing_audit"]["seeds"] == [0, 1, 2, 3]
+
+
+def test_models_can_be_added_without_repeating_the_list():
+    shipped_ones = resolved()["timing"]["models"]
+    added = {"models": {"extra": {"architecture": "gru"}}}
+    plan = check(
+        shipped(
+            added
+            | {
+                "experiments": {
+                    "timing": {"add_models": ["extra", "lstm"]},
+                    "b": {"like": "timing"},
+                }
+            }
+        )
+    )
+    for name in ("timing", "b"):
+        assert plan.experiments[name]["models"] == [*shipped_ones, "extra"]
+    assert "extra" not in plan.experiments["decode"]["models"]
+
+
+def test_what_is_made_on_demand_only_is_not_inherited():
+    experiments = resolved({"timing": {"on_demand": True}, "mine": {"like": "timing"}})
+    assert experiments["timing"]["on_demand"]
+    assert not experiments["mine"]["on_demand"]
+
+
+def test_lengths_and_seeds_may_be_given_for_single_models():
+    plan = check(
+        shipped(
+            {
+                "experiments": {
+                    "timing": {
+                        "models": ["lstm", "transformer"],
+                        "seq_lens": [100, 500],
+                        "seeds": [0, 1],
+                        "seq_lens_of": {"lstm": [100, 9000]},
+                        "seeds_of": {"transformer": {500: [], 100: [5]}},
+                    }
+                }
+            }
+        )
+    )
+    cells = [tuple(cell.values()) for cell in plan.cells("timing")]
+    lstm = [("lstm", n, seed) for seed in (0, 1) for n in (100, 9000)]
+    assert sorted(cells) == sorted([*lstm, ("transformer", 100, 5)])
+
+
+def test_cells_come_seed_by_seed_and_rate_by_rate():
+    plan = check(shipped())
+    seeds = [cell["seed"] for cell in plan.cells("timing")]
+    assert seeds == sorted(seeds)
+    cells = plan.cells("tuning")
+    assert [*dict.fromkeys(cell["lr"] for cell in cells)] == plan.experiments["tuning"][
+        "learning_rates"
+    ]
+    assert plan.shard("tuning", cells[0]) == (
+        "results/tuning/lr~0.0005/model~lstm/seq_len~100/seed~1000.parquet"
+    )
+    priorities = [plan.priority("timing", **cell) for cell in plan.cells("timing")]
+    assert priorities == sorted(priorities, reverse=True)
+    assert min(priorities) > max(plan.priority("recall", **cell) for cell in plan.cells("recall"))
+
+
+def test_a_tuned_rate_is_taken_from_the_table_by_name(tmp_path):
+    table = tmp_path / "tuning.csv"
+    rows = [
+        "model,seq_len,lr,chosen",
+        "lstm,25,0.01,False",
+        "lstm,25,0.002,True",
+        "lstm,50,0.004,True",
+    ]
+    table.write_text("\n".join(rows))
+    override = {
+        "tuned_by": str(table),
+        "experiments": {
+            "recall": {"models": ["lstm"], "lr": "tuned", "seq_lens": [25, 50]},
+            "recall_audit": {"lr": 0.005},
+        },
+    }
+    plan = check(shipped(override | {"models": {"lstm": {"training": {"steps": 9}}}}))
+    rates = [plan.settings("recall", "lstm", seq_len)["lr"] for seq_len in (25, 50)]
+    assert rates == [0.002, 0.004]
+    assert plan.settings("tuning", "lstm", 100, lr="0.0005")["lr"] == 0.0005
+
+
+def test_the_cells_of_a_matched_model_depend_on_the_one_that_it_matches():
+    plan = check(shipped())
+    options = plan.model("timing", "transformer_matched")
+    assert options["match_parameters_to"] == {"architecture": "lstm"}
+    assert plan.code("timing", "transformer_matched") != plan.code("timing", "transformer")
 
 
 def test_every_key_has_a_description():
@@ -169,17 +413,22 @@ def test_every_key_has_a_description():
         for name, child in node.get("properties", {}).items():
             yield from lacking(child, f"{path}.{name}")
 
-    assert list(lacking(schema, "config")) == []
+    parts = [schema, *(schema["$defs"][kind] for kind in ("timing", "training"))]
+    assert [path for part in parts for path in lacking(part, part["description"])] == []
 
 
 @pytest.mark.parametrize(
     ("arguments", "override", "sentence"),
     [
-        (["--dry-run"], {"recall": {"lr": 0}}, "recall.lr is 0; it must be greater than 0"),
+        (
+            ["--dry-run"],
+            {"experiments": {"recall": {"lr": 0}}},
+            "experiments.recall.lr is 0; it must be greater than 0",
+        ),
         (
             ["--forceall"],
-            {"timing": {"models": ["lsmt"]}},
-            "timing.models names lsmt, which models: does not define; did you mean lstm?",
+            {"experiments": {"timing": {"models": ["lsmt"]}}},
+            "experiments.timing.models names lsmt, which models: does not define; did you mean lstm?",
         ),
     ],
     ids=["dry run of a wrong value", "real run of a wrong model"],

@@ -16,32 +16,33 @@ import pytest
 import yaml
 
 from tests.conftest import BIN, ROOT, SMOKE, shipped
-from workflow.scripts import memory_figure, time_figure
+from workflow.scripts import call_figure, curves_figure
+from workflow.seqbench.config import check
 from workflow.seqbench.tasks import first_token
 
-CONFIG = shipped(SMOKE)
+EXPERIMENTS = check(shipped(SMOKE)).experiments
 
 
 def grid(experiment):
     """(model, seq_len) of an experiment of the smoke run."""
-    part = CONFIG[experiment]
+    part = EXPERIMENTS[experiment]
     return {(model, seq_len) for model in part["models"] for seq_len in part["seq_lens"]}
 
 
 @pytest.mark.parametrize("experiment", ["timing", "recall"])
 def test_a_shard_for_each_cell(smoke_run, experiment):
     frame = pd.read_parquet(smoke_run / "results" / experiment)
-    assert len(frame) == len(grid(experiment)) * len(CONFIG[experiment]["seeds"])
+    assert len(frame) == len(grid(experiment)) * len(EXPERIMENTS[experiment]["seeds"])
     assert not frame.duplicated(["model", "seq_len", "seed"]).any()
     assert set(frame["status"]) == {"ok"}
-    assert set(frame["threads"]) == {CONFIG[experiment]["threads"]}
+    assert set(frame["threads"]) == {EXPERIMENTS[experiment]["threads"]}
     commit = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=smoke_run.path, capture_output=True, text=True
     ).stdout.strip()
     assert set(frame["git_commit"]) == {commit}
     for path in (smoke_run / "results" / experiment).rglob("*.parquet"):
         said = json.loads(pq.read_schema(path).metadata[b"provenance"])
-        assert said["settings"]["d_model"] == CONFIG[experiment]["d_model"]
+        assert said["settings"]["d_model"] == EXPERIMENTS[experiment]["d_model"]
 
 
 @pytest.mark.parametrize("experiment", ["timing", "recall"])
@@ -50,7 +51,7 @@ def test_a_row_for_each_model_and_length(smoke_run, experiment):
     table = pd.read_csv(tables / f"{experiment}.csv")
     assert set(zip(table["model"], table["seq_len"], strict=True)) == grid(experiment)
     assert len(table) == len(grid(experiment))
-    assert (table["n"] == len(CONFIG[experiment]["seeds"])).all()
+    assert (table["n"] == len(EXPERIMENTS[experiment]["seeds"])).all()
     assert len(pd.read_parquet(tables / f"{experiment}.parquet")) == len(table)
     assert (tables / f"{experiment}.md").read_text().count("\n") == len(table) + 2
 
@@ -106,55 +107,20 @@ def test_figures_name_models_floors_and_conditions(smoke_run, monkeypatch, exper
     given = [tables / f"{experiment}.parquet", tables / f"{experiment}_cells.parquet"]
     style = ROOT / "workflow/figures.mplstyle"
     if experiment == "timing":
-        what = (["linear", "log"], "a forward pass", "sequence length (tokens)")
-        time_figure.main(*given, style, *what, "time.png", "time.svg")
+        call_figure.main(*given, style, ["linear", "log"], "time.png", "time.svg")
     else:
         given.append(tables / "recall_curves.parquet")
-        memory_figure.main(*given, style, "memory.png", "memory.svg")
+        curves_figure.main(*given, style, "memory.png", "memory.svg")
 
     first_lines = [text.split("\n")[0] for text in texts]
-    for model in CONFIG[experiment]["models"]:
+    for model in EXPERIMENTS[experiment]["models"]:
         assert model.replace("_", " ") in first_lines
     (conditions,) = {text for text in texts if "torch " in text}
-    for part in ("1 thread", f"n = {len(CONFIG[experiment]['seeds'])}", "median"):
+    for part in ("1 thread", f"n = {len(EXPERIMENTS[experiment]['seeds'])}", "median"):
         assert part in conditions
     if experiment == "recall":
         assert "chance" in texts
         assert "counts tokens, no order" in texts
-
-
-def test_a_new_architecture_is_one_file_and_one_entry(project):
-    example = (ROOT / "tests/example_model.py").read_text()
-    (project / "workflow/seqbench/models/causal_conv.py").write_text(example)
-    override = {
-        "models": {
-            "conv": {"architecture": "causal_conv", "width": 3},
-            "elsewhere": {"architecture": "tests.example_model:Model"},
-        },
-        "timing": {"models": [*CONFIG["timing"]["models"], "elsewhere"]},
-        "recall": {"models": [*CONFIG["recall"]["models"], "conv"]},
-    }
-    jobs = project.planned(config=override)
-    new = {("timing", "elsewhere"), ("recall", "conv")}
-    assert {job.cell[:2] for job in jobs if job.cell} == new
-
-    shards = [
-        "results/timing/model~elsewhere/seq_len~50/seed~0.parquet",
-        "results/recall/model~conv/seq_len~4/seed~0.parquet",
-    ]
-    project.snakemake(*shards, config=override)
-    timed, trained = (pd.read_parquet(project / shard).iloc[0] for shard in shards)
-    assert timed["status"] == trained["status"] == "ok"
-    d = CONFIG["timing"]["d_model"]
-    assert timed["parameters"] == 4 * d * d + d
-    assert timed["flops"] == 2 * 50 * 4 * d * d
-    assert trained["core_parameters"] == 3 * d * d + d
-
-    # An edit reruns the cells of the model and no others, wherever its file is.
-    for name in ("workflow/seqbench/models/causal_conv.py", "tests/example_model.py"):
-        (project / name).write_text((project / name).read_text() + "\n# edited\n")
-    again = [job.cell[:2] for job in project.planned(*shards, config=override) if job.cell]
-    assert sorted(again) == sorted(new)
 
 
 def test_models_of_known_truth_come_out_as_known(project):
@@ -167,16 +133,18 @@ def test_models_of_known_truth_come_out_as_known(project):
             "bag": {"architecture": f"{known}:BagOfTokens", "readout": "mean"},
             "twin": {"architecture": "lstm"},
         },
-        "recall": {
-            "models": ["oracle", "constant", "bag"],
-            "seq_lens": [8],
-            "steps": 400,
-            "vocabulary": 20,
-            "evaluation_size": 512,
+        "experiments": {
+            "recall": {
+                "models": ["oracle", "constant", "bag"],
+                "seq_lens": [8],
+                "steps": 400,
+                "vocabulary": 20,
+                "evaluation_size": 512,
+            },
+            "timing": {"models": ["lstm", "twin"], "seeds": [0, 1, 2], "max_seconds": 0.5},
         },
-        "timing": {"models": ["lstm", "twin"], "seeds": [0, 1, 2], "max_seconds": 0.5},
     }
-    project.snakemake("timing", "recall", config=override)
+    project.snakemake("timing", "recall", "results/tables/ratios.csv", config=override)
     tables = project / "results/tables"
     recall = pd.read_csv(tables / "recall.csv").set_index("model")
     assert recall.loc["oracle", "solved"] == 2
@@ -193,26 +161,25 @@ def test_models_of_known_truth_come_out_as_known(project):
     assert (ratios["ratio_high"] > 1 / 1.15).all()
 
 
-def test_every_other_target_runs(project):
-    """What smoke leaves out: audit, ledger, costs, expectations, tuning, comparison."""
+def test_every_other_experiment_runs(project):
+    """What smoke leaves out: the audit's experiments, the costs, the tuning, the comparison."""
+    small = {"on_demand": False, "seq_lens": [50], "seeds": [0]}
     override = {
-        "timing_audit": {"seq_lens": [100]},
-        "recall_audit": {"seq_lens": [4], "seeds": [0]},
-        "train_step": {"models": ["lstm"], "seq_lens": [50], "seeds": [0]},
-        "decode": {
-            "models": ["lstm", "transformer_decoder_no_cache_matched"],
-            "seq_lens": [50],
-            "seeds": [0],
-        },
-        "tuning": {
-            "models": ["lstm"],
-            "seq_lens": [4],
-            "seeds": [1000],
-            "learning_rates": [0.002, 0.005],
-        },
+        "experiments": {
+            "timing_audit": small | {"seq_lens": [100]},
+            "recall_audit": small | {"seq_lens": [4]},
+            "train_step": small | {"models": ["lstm"]},
+            "decode": small | {"models": ["lstm", "transformer_decoder_no_cache_matched"]},
+            "tuning": small
+            | {
+                "models": ["lstm"],
+                "seq_lens": [4],
+                "seeds": [1000],
+                "learning_rates": [0.002, 0.005],
+            },
+        }
     }
-    targets = ["audit", "fairness", "train_step", "decode", "expectations", "tune"]
-    project.snakemake(*targets, config=override)
+    project.snakemake("all", "tuning", config=override)
     reference = project / "results/reference/cpu"
     (reference / "tables").mkdir(parents=True, exist_ok=True)
     for table in (project / "results/tables").iterdir():
@@ -221,19 +188,21 @@ def test_every_other_target_runs(project):
 
     tables = project / "results/tables"
     audit = pd.read_csv(tables / "audit.csv")
-    assert set(audit["experiment"]) == {"speed", "memory"}
+    assert set(audit["part"]) == {"time", "recall"}
+    assert set(audit["source"]) >= {"workflow/original/original_timing_cells.csv"}
     assert len(pd.read_csv(tables / "tuning.csv")) == 2
     assert len(pd.read_csv(tables / "decode.csv")) == 2
-    assert len(pd.read_csv(tables / "expectations.csv")) > 20
-    assert len(pd.read_csv(tables / "compare.csv")) > 0
-    for figure in ("audit", "train_step", "decode", "tuning"):
+    assert len(pd.read_csv(tables / "expectations.csv")) > 10
+    assert len(pd.read_csv(tables / "verdicts.csv")) == 9
+    assert set(pd.read_csv(tables / "compare.csv")["part"]) == {"timing", "recall", "claims"}
+    for figure in ("audit", "train_step", "decode", "tuning", "timing_audit", "recall_audit"):
         assert (project / f"results/figures/{figure}.png").stat().st_size > 5000
 
 
 def test_a_killed_run_goes_on_where_it_was(project):
     """SIGKILL in the middle of a cell: finished shards stay, no half shard, the rest is made."""
     grid = {"models": ["lstm"], "seq_lens": [4], "seeds": [50, 51, 52]}
-    override = {"recall": grid}
+    override = {"experiments": {"recall": grid}}
     folder = project / "results/recall/model~lstm/seq_len~4"
     wanted = {f"seed~{seed}.parquet" for seed in grid["seeds"]}
 

@@ -334,8 +334,8 @@ def test_loss_zero_immediately(drops, expected):
 
 def test_the_gradient_is_judged_at_each_length():
     judged = condition("gradient_predicts", ["lstm"], MOST, "recall", vanished=1e-7, at="each")
-    near = trained([99] * 6, seq_len=25, gradient_share=1e-9)
-    cells = [near, trained([NAN] * 6, gradient_share=1e-20)]
+    near = trained([99] * 6, seq_len=25, gradient_share_initial=1e-9)
+    cells = [near, trained([NAN] * 6, gradient_share_initial=1e-20)]
     row = verdict(judged, recall_cells=cells)
     assert row["depends_on"] == "properly measured: holds at 100 tokens; fails at 25 tokens"
     lower = judged | {"vanished": 1e-10}
@@ -502,7 +502,7 @@ def expected_run():
         timed(lambda n: 1e-4 + 1e-7 * n, "transformer_decoder_matched", **decoding),
     ]
     recall = [
-        trained([NAN] * 6, final_loss=4.6, gradient_share=1e-25),
+        trained([NAN] * 6, final_loss=4.6, gradient_share_initial=1e-25),
         trained([1500] * 6, seq_len=10, bag_of_tokens_loss_nats=bag_of_tokens_loss(10, 100)),
         trained([1800] * 6, "lstm_chrono"),
         trained([NAN] * 6, "lstm_forget_bias"),
@@ -555,8 +555,8 @@ def test_a_run_as_expected_agrees_with_every_expectation():
         (scaled("decode_cells", "transformer_decoder_matched", "time_s", 9, seq_len=4000), "decode_cache"),
         (scaled("recall_cells", "lstm", "solved_step", 0.1), "lstm_short"),
         (scaled("recall_cells", "lstm", "final_loss", 4 / 4.6, seq_len=100), "lstm_at_chance"),
-        (scaled("recall_cells", "lstm", "gradient_share", 1e15, seq_len=100), "gradient_default"),
-        (scaled("recall_cells", "lstm_chrono", "gradient_share", 1e-5), "gradient_chrono"),
+        (scaled("recall_cells", "lstm", "gradient_share_initial", 1e15, seq_len=100), "gradient_default"),
+        (scaled("recall_cells", "lstm_chrono", "gradient_share_initial", 1e-5), "gradient_chrono"),
         ({"recall_cells": EXPECTED["recall_cells"].assign(solved_step=99.0)}, "forget_bias_unsolved"),
     ],
 )  # fmt: skip

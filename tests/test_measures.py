@@ -384,9 +384,11 @@ def test_a_run_out_of_time_at_the_far_length_may_be_either():
     ],
 )
 def test_share_of_runs_that_the_gradient_predicts(shares, steps, value):
-    estimate = measures.gradient_predicts(of(trained(steps).assign(gradient_share=shares)), 1e-7)
+    estimate = measures.gradient_predicts(
+        of(trained(steps).assign(gradient_share_initial=shares)), 1e-7
+    )
     assert (estimate.value, estimate.n, estimate.scale) == (value, 6, "share")
-    cut = trained(steps, status="over budget", steps=10).assign(gradient_share=shares)
+    cut = trained(steps, status="over budget", steps=10).assign(gradient_share_initial=shares)
     unknown = sum(map(math.isnan, steps))
     assert measures.gradient_predicts(of(cut), 1e-7).method == (
         f"exact, {unknown} unknown" if unknown else "exact"

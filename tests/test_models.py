@@ -14,7 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from workflow.seqbench import models
-from workflow.seqbench.models import _blocks, lstm, mingru, transformer
+from workflow.seqbench.models import _blocks, gru, lstm, mingru, transformer
 from workflow.seqbench.sources import ROOT
 
 D, N = (
@@ -22,7 +22,7 @@ D, N = (
     70,
 )  # width and length; N is more than one chunk of linear attention, and no multiple of it
 CAUSAL = {"transformer": {"causal": True}}  # what a model needs in order to decode, beyond defaults
-ATTENTION = transformer.ATTENTION
+ATTENTION, EQUIVALENT = transformer.ATTENTION, transformer.EQUIVALENT
 
 
 def build(architecture, seq_len=N, **options):
@@ -166,6 +166,7 @@ def test_the_schema_knows_every_option_and_no_other():
     assert set(known) == taken | set(models.FRAME_OPTIONS)
     assert known["attention"]["enum"] == list(transformer.ATTENTION)
     assert known["init"]["enum"] == list(lstm.INITS)
+    assert {*gru.INITS, *mingru.INITS} <= set(lstm.INITS)
     assert set(known["positions"]["enum"]) == {*_blocks.ADDED, "rotary"}
 
 
@@ -192,7 +193,7 @@ def effective_biases(model):
         yield sum(sides).detach().chunk(4)
 
 
-@pytest.mark.parametrize("value", [1.0, 2.5])
+@pytest.mark.parametrize("value", [0.0, 1.0, 2.5, 6.0])
 def test_forget_bias_is_the_effective_bias_of_every_layer(value):
     model = build("lstm", layers=2, init="forget_bias", forget_bias=value)
     plain = build("lstm", layers=2)
@@ -250,6 +251,122 @@ def test_hybrid_passes_init_on():
     assert torch.equal(*biases)
 
 
+# How the others start, and what all of them keep.
+
+
+def state_kept(model, seq_len):
+    """Share of each unit's state that is left after seq_len - 1 steps whose input is zero.
+
+    All weights are zeroed, so that gates are at their biases and candidates at zero.
+    """
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "weight" in name:
+                parameter.zero_()
+        candidate = slice(2 * D, 3 * D) if hasattr(model, "gru") else slice(D, 2 * D)
+        for name, parameter in model.named_parameters():
+            if "bias" in name:
+                parameter[candidate] = 0
+        ones = [torch.ones(1, 1, D)]
+        return model.interrupted(torch.zeros(1, seq_len, D), 1, lambda _: ones)[0, -1]
+
+
+@pytest.mark.parametrize("architecture", ["gru", "mingru"])
+def test_chrono_opens_the_gate_that_keeps_the_state(architecture):
+    """Units forget by 1/e over 1 + exp(b) ~ U[2, T] steps, whichever way round the gate is."""
+    model = build(architecture, 100, init="chrono")
+    gate = model.keep_gate()
+    memory = 1 / (1 - gate)
+    assert memory.min() >= 2 - 1e-4 and memory.max() <= 100 + 1e-2 and memory.std() > 10
+    assert_same(state_kept(model, 50), gate**49)
+    assert build(architecture, 100).keep_gate().mean() < 0.6
+
+
+@pytest.mark.parametrize("architecture", ["lstm", "gru", "mingru"])
+def test_chrono_changes_the_gates_that_keep_and_nothing_else(architecture):
+    """Other gates of the same bias vectors, all weights and every layer but its gates are shared."""
+    plain = build(architecture, layers=2).state_dict()
+    chrono = build(architecture, layers=2, init="chrono").state_dict()
+    gates = {"lstm": slice(2 * D), "gru": slice(D, 2 * D), "mingru": slice(D)}[architecture]
+    biases = [name for name in plain if "bias" in name]
+    for name in plain:
+        differs = plain[name] != chrono[name]
+        if name in biases:
+            assert differs[gates].all()
+            differs[gates] = False
+        assert not differs.any()
+    carriers = [chrono[name][gates] for name in biases if "hh" not in name]
+    assert not torch.equal(*carriers)  # each layer has a draw of its own
+
+
+def test_chrono_leaves_what_is_built_after_it_alone():
+    plain, chrono = build("hybrid"), build("hybrid", init="chrono")
+    assert not torch.equal(plain.recurrent.keep_gate(), chrono.recurrent.keep_gate())
+    states = (model.retrieval.state_dict() for model in (plain, chrono))
+    assert all(torch.equal(*pair) for pair in zip(*(s.values() for s in states), strict=True))
+
+
+def test_keep_gate_of_an_lstm_is_the_effective_forget_gate():
+    model = build("lstm", init="forget_bias", forget_bias=2.0)
+    assert_same(model.keep_gate(), torch.full((D,), 1 / (1 + math.exp(-2))))
+
+
+@pytest.mark.parametrize("architecture", ["lstm", "gru", "mingru"])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_an_interruption_that_changes_nothing_gives_forward(architecture, layers):
+    model, x = build(architecture, layers=layers).double(), sequence(dtype=torch.float64)
+    for at in (1, N // 2, N - 1):
+        seen = []
+        with torch.no_grad():
+            y = model.interrupted(x, at, lambda *state, seen=seen: seen.extend(state) or state)
+        assert_same(y, model(x), atol=1e-12)
+        assert [part.shape for part in seen] == [(layers, 2, D)] * len(model.STATE)
+
+
+# A gradient that is cut while the forward pass stays as it was.
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("seq_len", [2, 25, N])
+def test_detaching_leaves_the_values_bit_for_bit(training, seq_len):
+    plain, cut = (build("lstm", layers=2, detach_at=at).train(training) for at in (0.0, 0.5))
+    for with_gradient in (True, False):
+        with torch.set_grad_enabled(with_gradient):
+            for batch in (1, 3, 32):
+                x = sequence(batch, seq_len)
+                assert torch.equal(plain(x), cut(x))
+
+
+def test_detaching_cuts_the_gradient_at_the_state_alone():
+    x = sequence().requires_grad_()
+
+    def gradient(at, position):
+        model = build("lstm", layers=2, init="chrono", detach_at=at)
+        (found,) = torch.autograd.grad(model(x)[:, position].square().sum(), x)
+        return found
+
+    plain, cut = gradient(0.0, -1), gradient(0.5, -1)
+    assert cut[:, : N // 2].abs().max() == 0 < plain[:, : N // 2].abs().min()
+    assert_same(plain[:, N // 2 :], cut[:, N // 2 :])
+    assert_same(gradient(0.0, N // 2 - 1), gradient(0.5, N // 2 - 1))  # before the cut
+    assert torch.equal(gradient(0.0, -1), gradient(0.001, -1))  # less than a token: no cut
+
+
+def test_gradients_of_a_detached_model_are_those_of_its_pieces():
+    """Parameters learn from what comes after the cut, with the state given as a constant."""
+    x, grads = sequence(), []
+    for model in (build("lstm", detach_at=0.5), build("lstm")):
+        if model.detach_at:
+            y = model(x)
+        else:
+            _, state = model.lstm(x[:, : N // 2])
+            y = model.lstm(x[:, N // 2 :], tuple(part.detach() for part in state))[0]
+        y[:, -1].square().sum().backward()
+        grads.append([parameter.grad for parameter in model.parameters()])
+    for one, other in zip(*grads, strict=True):
+        assert_same(one, other)
+
+
 # Two forms of the same thing.
 
 
@@ -257,7 +374,7 @@ def test_mingru_parallel_is_sequential():
     for seq_len in (1, 2, 3, 7, 8, 63, 64, 65):
         model = build("mingru", seq_len, layers=2).double()
         x = 5 * sequence(seq_len=seq_len, dtype=torch.float64)
-        assert_same(model(x), model.sequential(x), atol=1e-13)
+        assert_same(model(x), model.sequential(x)[0], atol=1e-13)
 
 
 def test_mingru_is_its_equations():
@@ -314,7 +431,7 @@ def test_linear_attention_is_its_definition():
 @pytest.mark.parametrize("causal", [True, False])
 def test_attention_implementations_agree(causal, training, seq_len):
     x, outputs, gradients = sequence(seq_len=seq_len), [], []
-    for attention in ATTENTION:
+    for attention in EQUIVALENT:
         model = build("transformer", layers=2, causal=causal, dropout=0, attention=attention)
         noise = torch.Generator().manual_seed(5)
         with torch.no_grad():  # biases start at 0 and norms at 1, where a mix-up would not show
@@ -347,6 +464,53 @@ def test_dropout_reaches_the_attention_weights(attention):
             module.p = 0.0
     assert not torch.equal(layer(sequence()), layer(sequence()))
 
+
+# Attention that is frozen, watched and interfered with.
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_uniform_attention_is_the_mean_before_and_after_training(causal):
+    model = build("transformer", attention="uniform", causal=causal, dropout=0, layers=2)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+    before = model.layers[0].self_attn.in_proj_weight.detach().clone()
+    x = sequence()
+    for trained in (False, True):
+        layer = model.layers[0]
+        with torch.no_grad():
+            _, _, v = layer.project(x)
+            mean = v.mean(dim=2, keepdim=True).expand_as(v)
+            if causal:
+                mean = v.cumsum(dim=2) / torch.arange(1, N + 1).view(-1, 1)
+            assert_same(layer(x), layer.finish(x, mean))
+            assert_same(model.first_token_attention(x), torch.full((N,), 1 / N), atol=1e-6)
+        if not trained:
+            model(x)[:, -1].square().sum().backward()
+            optimizer.step()
+    changed = (before != model.layers[0].self_attn.in_proj_weight).view(3, D, D).any(-1).all(-1)
+    assert changed.tolist() == [False, False, True]  # queries and keys stay, values learn
+
+
+def test_uniform_attention_is_not_what_the_others_compute():
+    outputs = [build("transformer", attention=a).eval()(sequence()) for a in ("math", "uniform")]
+    assert (outputs[0] - outputs[1]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("attention", EQUIVALENT)
+@pytest.mark.parametrize("causal", [True, False])
+def test_an_intervention_that_changes_nothing_gives_forward(attention, causal):
+    model = build("transformer", layers=2, causal=causal, attention=attention).eval()
+    shapes = []
+
+    def change(weights, values):
+        shapes.append((weights.shape, values.shape))
+        return weights, values
+
+    with torch.no_grad():
+        assert_same(model.intervened(sequence(), change), model(sequence()))
+    assert shapes == [((2, 4, N, N), (2, 4, N, D // 4))] * 2
+
+
+# What each position may see.
 
 CAUSAL_MODELS = [
     *((name, {}) for name in models.architectures() if name != "transformer"),
@@ -417,9 +581,11 @@ def test_a_full_cache_and_a_missing_position_are_refused():
         ("transformer", {"positions": "rotary"}, "attention: math or sdpa"),
         ("transformer", {"positions": "rotary", "attention": "sdpa", "heads": 16}, "even width"),
         ("transformer", {"positions": "sinusoid"}, "allowed here: none, learned_zero"),
-        ("transformer", {"attention": "flash"}, "allowed: encoder, math, sdpa"),
+        ("transformer", {"attention": "flash"}, "allowed: encoder, math, sdpa, uniform"),
         ("linear_attention", {"positions": "rotary"}, "allowed here: none, learned_zero"),
         ("lstm", {"init": "chronos"}, "allowed: default, forget_bias, chrono"),
+        ("gru", {"init": "forget_bias"}, "allowed: default, chrono"),
+        ("mingru", {"init": "forget_bias"}, "allowed: default, chrono"),
     ],
 )
 def test_what_cannot_be_built_is_refused_in_a_sentence(name, options, said):
@@ -460,6 +626,21 @@ def test_a_rotary_transformer_is_blind_to_a_shift(attention):
     assert (here - swapped).abs().max() > 1e-4
 
 
+def test_feed_forward_mixes_no_positions():
+    model, x = build("feed_forward", layers=2, positions="sinusoidal").eval(), sequence()
+    changed = x.clone()
+    changed[:, 30] += 1
+    with torch.no_grad():
+        moved = (model(x) != model(changed)).any(dim=-1).any(dim=0)
+    assert moved.nonzero().flatten().tolist() == [30]
+
+
+@pytest.mark.parametrize("positions", _blocks.ADDED)
+def test_feed_forward_steps_know_their_position(positions):
+    model, x = build("feed_forward", positions=positions).eval(), sequence()
+    assert_same(decode(model, x)[0], model(x))
+
+
 def test_positions_break_permutation_invariance():
     """Without positions a bidirectional Transformer is equivariant; with any kind it is not."""
     x, order = sequence(), torch.randperm(N, generator=torch.Generator().manual_seed(4))
@@ -476,7 +657,7 @@ def test_positions_break_permutation_invariance():
         assert (gap < 1e-5) == blind, positions
 
 
-@pytest.mark.parametrize("name", ["transformer", "linear_attention"])
+@pytest.mark.parametrize("name", ["transformer", "linear_attention", "feed_forward"])
 def test_learned_positions_are_counted(name):
     model = build(name, positions="learned_normal")
     assert model.parameter_count() == sum(p.numel() for p in model.parameters())
@@ -486,7 +667,7 @@ def test_learned_positions_are_counted(name):
 # Where a Transformer looks.
 
 
-@pytest.mark.parametrize("attention", ATTENTION)
+@pytest.mark.parametrize("attention", EQUIVALENT)
 @pytest.mark.parametrize("causal", [True, False])
 def test_first_token_attention_is_what_multihead_attention_reports(attention, causal):
     model = build("transformer", layers=2, causal=causal, attention=attention).eval()

@@ -2,13 +2,11 @@
 
 import shutil
 
-import pandas as pd
 import pytest
 import yaml
 
-from tests.conftest import ROOT
-from workflow.seqbench import readme
 from workflow.seqbench.log import UserError
+from workflow.seqbench.showing import readme
 
 STUB = """# A page
 
@@ -25,7 +23,6 @@ By hand, between.
 
 By hand, after.
 """
-REFERENCES = sorted(path.parent for path in ROOT.glob("results/reference/*/config.yaml"))
 
 
 def test_blocks_are_replaced_and_the_rest_is_kept(tmp_path):
@@ -52,7 +49,7 @@ def test_publish_and_redraw(project, tmp_path):
     shutil.rmtree(reference, ignore_errors=True)
     (reference / "tables").mkdir(parents=True)
     (reference / "tables/left_over.md").write_text("of an earlier version")
-    project.snakemake("publish", config={"targets": ["timing", "recall"]})
+    project.snakemake("publish")
 
     assert not (reference / "tables/left_over.md").exists()
     for name in ("timing", "recall"):
@@ -60,7 +57,10 @@ def test_publish_and_redraw(project, tmp_path):
         assert published == (project / f"results/tables/{name}.csv").read_bytes()
     for name in ("time.png", "time.svg", "memory.png", "memory.svg"):
         assert (reference / "figures" / name).stat().st_size > 5000
-    assert yaml.safe_load((reference / "config.yaml").read_text())["recall"]["steps"] == 60
+    assert (
+        yaml.safe_load((reference / "config.yaml").read_text())["experiments"]["recall"]["steps"]
+        == 60
+    )
 
     text = (project / "README.md").read_text()
     assert text == readme.render(STUB, reference)
@@ -86,25 +86,3 @@ def test_publish_and_redraw(project, tmp_path):
     redrawn = [output for job in clone.planned("redraw") for output in job.outputs]
     assert {path.name for path in figures} == {output.rsplit("/")[-1] for output in redrawn}
     assert all(output.startswith("results/reference/cpu/figures/") for output in redrawn)
-
-
-@pytest.mark.skipif(not REFERENCES, reason="nothing is published yet")
-def test_the_readme_says_what_is_published():
-    text = (ROOT / "README.md").read_text()
-    assert readme.render(text, ROOT / "results/reference/cpu") == text
-
-
-@pytest.mark.parametrize("reference", REFERENCES, ids=lambda path: path.name)
-def test_the_published_run_is_complete(reference):
-    config = yaml.safe_load((reference / "config.yaml").read_text())
-    for name in ("timing", "recall"):
-        table = pd.read_csv(reference / f"tables/{name}.csv")
-        part = config[name]
-        assert set(zip(table["model"], table["seq_len"], strict=True)) == {
-            (model, seq_len) for model in part["models"] for seq_len in part["seq_lens"]
-        }
-        cells = pd.read_parquet(reference / f"tables/{name}_cells.parquet")
-        assert len(cells) == len(table) * len(part["seeds"])
-    for figure in ("time", "memory"):
-        assert (reference / f"figures/{figure}.png").is_file()
-        assert (reference / f"figures/{figure}.svg").is_file()

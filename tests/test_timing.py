@@ -12,11 +12,11 @@ import time
 import numpy as np
 import pytest
 import torch
+from workflow.seqbench.timing import measure
+from workflow.seqbench.timing.shard import schema
 
 from tests.conftest import ROOT, shipped
 from workflow.seqbench import machine, sampling, workloads
-from workflow.seqbench.timing import measure
-from workflow.seqbench.timing.shard import schema
 from workflow.seqbench.workloads import forward
 
 SETTINGS = {

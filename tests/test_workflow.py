@@ -12,9 +12,13 @@ import pandas as pd
 import pytest
 
 from tests.conftest import SMOKE, shipped
+from workflow.seqbench.config import check
 
 CONFIG = shipped(SMOKE)
-TIMED = {name for name in CONFIG if "workload" in (CONFIG[name] or ())}
+PLAN = check(CONFIG)
+TIMED = set(PLAN.names("timing"))
+EDIT = "\nEDITED = True\n"
+LEDGER = {"fairness_table"}  # reads the config, and so is made again with every change of it
 
 
 def cells(jobs):
@@ -48,7 +52,7 @@ def of(smoke_run):
         return {c for c in every if all(c[names.index(k)] == v for k, v in wanted.items())}
 
     for experiment in ("timing", "recall"):
-        part = CONFIG[experiment]
+        part = PLAN.experiments[experiment]
         grid = itertools.product([experiment], part["models"], part["seq_lens"], part["seeds"])
         assert select(experiment) == set(grid)
     return select
@@ -62,10 +66,10 @@ def after(smoke_run, of):
         experiment: others(smoke_run.planned("--forcerun", path_of(cell)))
         for experiment, cell in some.items()
     }
-    assert {"timing_table", "time_figure"} <= follow["timing"]
-    assert {"recall_table", "memory_figure"} <= follow["recall"]
-    assert not {"timing_table", "time_figure"} & follow["recall"]
-    assert not {"recall_table", "memory_figure"} & follow["timing"]
+    assert {"timing_tables", "time_figure"} <= follow["timing"]
+    assert {"training_tables", "memory_figure"} <= follow["recall"]
+    assert not {"timing_tables", "time_figure"} & follow["recall"]
+    assert not {"training_tables", "memory_figure"} & follow["timing"]
     return follow
 
 
@@ -98,16 +102,16 @@ def test_copying_every_file_anew_changes_nothing(project):
 def test_a_checkout_of_another_branch_and_back_changes_nothing(project):
     edited = [
         "workflow/seqbench/models/lstm.py",
-        "workflow/seqbench/sampling.py",
-        "workflow/scripts/recall_cell.py",
+        "workflow/seqbench/measuring/sampling.py",
+        "workflow/scripts/training_cell.py",
         "workflow/figures.mplstyle",
-        "workflow/rules/recall.smk",
+        "workflow/rules/cells.smk",
         SMOKE,
         "config.yaml",
     ]
     project.git("checkout", "--quiet", "-b", "other")
     for name in edited:
-        (project / name).write_text((project / name).read_text() + "\n# edited\n")
+        (project / name).write_text((project / name).read_text() + EDIT)
     project.commit("another branch")
     before = {name: (project / name).stat().st_mtime_ns for name in edited}
     project.git("checkout", "--quiet", "main")
@@ -117,10 +121,12 @@ def test_a_checkout_of_another_branch_and_back_changes_nothing(project):
 
 def test_another_order_of_the_lists_runs_no_cell(project):
     lists = {
-        experiment: {key: CONFIG[experiment][key][::-1] for key in ("models", "seq_lens", "seeds")}
+        experiment: {
+            key: PLAN.experiments[experiment][key][::-1] for key in ("models", "seq_lens", "seeds")
+        }
         for experiment in ("timing", "recall")
     }
-    assert cells(project.planned(config=lists)) == set()
+    assert cells(project.planned(config={"experiments": lists})) == set()
 
 
 # What follows from an edit.
@@ -136,28 +142,28 @@ def test_plot_style_redraws_figures_only(project):
 
 @pytest.mark.parametrize(
     ("override", "own"),
-    [({"batch_size": 16}, []), ({"steps": 80}, ["lstm"]), ({"lr": 0.01}, ["transformer_matched"])],
+    [({"batch_size": 16}, []), ({"steps": 80}, ["lstm"]), ({"lr": 0.01}, [])],
     ids=["batch_size", "steps", "lr"],
 )
 def test_a_setting_of_recall_reruns_recall_only(project, after, override, own, of):
     """Also where a model has a value of its own: its cells stay as they are."""
-    jobs = project.planned(config={"recall": override})
+    jobs = project.planned(config={"experiments": {"recall": override}})
     untouched = {cell for model in own for cell in of("recall", model=model)}
     assert cells(jobs) == of("recall") - untouched
-    assert others(jobs) == after["recall"]
+    assert others(jobs) == after["recall"] | LEDGER
 
 
 def test_a_setting_of_timing_reruns_timing_only(project, after, of):
-    jobs = project.planned(config={"timing": {"batch_size": 2}})
+    jobs = project.planned(config={"experiments": {"timing": {"batch_size": 2}}})
     assert cells(jobs) == of("timing")
-    assert others(jobs) == after["timing"]
+    assert others(jobs) == after["timing"] | LEDGER
 
 
 @pytest.mark.parametrize("override", [{"dropout": 0.2}, {"steps": 80}], ids=["option", "steps"])
 def test_an_option_of_a_model_reruns_that_model_only(project, after, of, override):
-    jobs = project.planned(config={"models": {"transformer": {"recall": override}}})
+    jobs = project.planned(config={"models": {"transformer": {"training": override}}})
     assert cells(jobs) == of("recall", model="transformer")
-    assert others(jobs) == after["recall"]
+    assert others(jobs) == after["recall"] | LEDGER
 
 
 @pytest.mark.parametrize(
@@ -166,27 +172,28 @@ def test_an_option_of_a_model_reruns_that_model_only(project, after, of, overrid
 def test_a_new_seed_or_length_runs_its_cells_and_what_aggregates_them(
     project, after, experiment, key, new, of
 ):
-    values = CONFIG[experiment][key]
+    values = PLAN.experiments[experiment][key]
     assert new not in values
-    jobs = project.planned(config={experiment: {key: [*values, new]}})
+    jobs = project.planned(config={"experiments": {experiment: {key: [*values, new]}}})
     place = {"seq_lens": 2, "seeds": 3}[key]
     copied = of(experiment, **{key[:-1]: values[0]})
     assert cells(jobs) == {(*cell[:place], new, *cell[place + 1 :]) for cell in copied}
-    assert others(jobs) == after[experiment]
+    assert others(jobs) == after[experiment] | LEDGER
 
 
 def test_a_removed_seed_is_no_longer_in_the_tables(project, after):
-    keep = CONFIG["recall"]["seeds"][:1]
-    override = {"recall": {"seeds": keep}}
+    seeds = PLAN.experiments["recall"]["seeds"]
+    keep = seeds[:1]
+    override = {"experiments": {"recall": {"seeds": keep}}}
     jobs = project.planned(config=override)
     assert cells(jobs) == set()
-    assert others(jobs) == after["recall"]
+    assert others(jobs) == after["recall"] | LEDGER
 
     tables = ["results/tables/recall.csv", "results/tables/recall_cells.parquet"]
     before = pd.read_csv(project / tables[0])
     project.snakemake(*tables, config=override)
     table = pd.read_csv(project / tables[0])
-    assert (before["n"] == len(CONFIG["recall"]["seeds"])).all()
+    assert (before["n"] == len(seeds)).all()
     assert (table["n"] == 1).all()
     assert pd.read_parquet(project / tables[1])["seed"].tolist() == keep * len(table)
     assert project.planned(*tables, config=override) == []
@@ -195,26 +202,44 @@ def test_a_removed_seed_is_no_longer_in_the_tables(project, after):
 @pytest.mark.parametrize("architecture", ["lstm", "transformer"])
 def test_an_edited_model_reruns_the_cells_of_its_architecture(project, after, architecture, of):
     file = project / f"workflow/seqbench/models/{architecture}.py"
-    file.write_text(file.read_text() + "\n# edited\n")
+    file.write_text(file.read_text() + EDIT)
     jobs = project.planned()
-    expected = {c for c in of() if CONFIG["models"][c[1]]["architecture"] == architecture}
+    # A matched model takes its size from the one that it matches, and so depends on both.
+    expected = {c for c in of() if architecture in str(PLAN.model(c[0], c[1]))}
     assert set() < expected < of()
     assert cells(jobs) == expected
-    assert others(jobs) == set.union(*after.values())
+    assert others(jobs) == set.union(*after.values()) | LEDGER
+
+
+def test_an_edited_model_that_nothing_else_is_matched_to_reruns_only_its_cells(project, of):
+    file = project / "workflow/seqbench/models/transformer.py"
+    file.write_text(file.read_text() + EDIT)
+    assert cells(project.planned()) == {c for c in of() if c[1].startswith("transformer")}
+
+
+def test_comments_docstrings_and_layout_retrain_nothing(project):
+    """In every Python file of the project at once."""
+    for path in project.path.glob("workflow/**/*.py"):
+        text = path.read_text()
+        if text.startswith('"""'):
+            text = '"""Another docstring.\n\n' + text[3:]
+        text = text.replace("    return ", "    # a comment\n\n    return ", 1)
+        path.write_text(f"# A comment.\n{text}\n\n# The end.\n")
+    assert project.planned() == []
 
 
 @pytest.mark.parametrize(
     ("name", "timed", "trained"),
     [
-        ("workflow/seqbench/sampling.py", True, False),
+        ("workflow/seqbench/measuring/sampling.py", True, False),
         ("workflow/seqbench/workloads/forward.py", True, False),
-        ("workflow/seqbench/recall/train.py", False, True),
+        ("workflow/seqbench/measuring/training.py", False, True),
         ("workflow/seqbench/tasks/first_token.py", False, True),
-        ("workflow/seqbench/machine.py", True, True),
+        ("workflow/seqbench/measuring/machine.py", True, True),
     ],
 )
 def test_edited_code_reruns_the_cells_whose_numbers_it_makes(project, name, timed, trained, of):
-    (project / name).write_text((project / name).read_text() + "\n# edited\n")
+    (project / name).write_text((project / name).read_text() + EDIT)
     expected = {cell for cell in of() if (timed if cell[0] in TIMED else trained)}
     assert cells(project.planned()) == expected
 
@@ -222,19 +247,55 @@ def test_edited_code_reruns_the_cells_whose_numbers_it_makes(project, name, time
 @pytest.mark.parametrize(
     ("name", "rule"),
     [
-        ("workflow/seqbench/timing/table.py", "timing_table"),
-        ("workflow/seqbench/recall/figure.py", "memory_figure"),
-        ("workflow/seqbench/intervals.py", "recall_table"),
+        ("workflow/seqbench/results/summaries.py", "timing_tables"),
+        ("workflow/seqbench/results/statistics.py", "judge"),
+        ("workflow/scripts/curves_figure.py", "memory_figure"),
+        ("workflow/scripts/experiment_tables.py", "training_tables"),
     ],
 )
 def test_edited_aggregation_and_figures_run_no_cell(project, name, rule):
-    (project / name).write_text((project / name).read_text() + "\n# edited\n")
+    (project / name).write_text((project / name).read_text() + EDIT)
     jobs = project.planned()
     assert cells(jobs) == set()
     assert rule in others(jobs)
 
 
+# An experiment of one's own.
+
+
+def test_an_experiment_is_a_few_lines_of_config(project):
+    """Shards, table, cells table and figure, and its rows among the ratios, with no line of code."""
+    mine = {"like": "timing", "models": ["lstm", "transformer"], "seq_lens": [50], "batch_size": 4}
+    override = {"experiments": {"batch4": mine, "by_rate": {"like": "recall", "seq_lens": [4]}}}
+    override["experiments"]["by_rate"] |= {"models": ["lstm"], "learning_rates": [0.01, 0.02]}
+    jobs = project.planned(config=override)
+    seeds = PLAN.experiments["timing"]["seeds"]
+    expected = {("batch4", model, 50, seed) for model in mine["models"] for seed in seeds}
+    assert {cell for cell in cells(j for j in jobs if "lr" not in j.wildcards)} == expected
+    assert sum(job.wildcards.get("lr") is not None for job in jobs) == 4
+
+    project.snakemake(config=override)
+    tables, figures = project / "results/tables", project / "results/figures"
+    assert (pd.read_parquet(tables / "batch4_cells.parquet")["batch_size"] == 4).all()
+    assert len(pd.read_csv(tables / "batch4.csv")) == 2
+    assert set(pd.read_csv(tables / "ratios.csv")["experiment"]) == {"timing", "batch4"}
+    assert sorted(pd.read_csv(tables / "by_rate.csv")["lr"]) == [0.01, 0.02]
+    for name in ("batch4", "by_rate"):
+        assert (figures / f"{name}.png").stat().st_size > 5000
+    assert project.planned(config=override) == []
+
+
 # Shards that are not what they should be.
+
+
+@pytest.mark.parametrize("which", ["one shard", "all of a model"])
+def test_deleted_shards_are_brought_back_by_the_default_target(project, after, of, which):
+    gone = {min(of("recall"))} if which == "one shard" else of("recall", model="lstm")
+    for cell in gone:
+        (project / path_of(cell)).unlink()
+    jobs = project.planned()
+    assert cells(jobs) == gone
+    assert others(jobs) == after["recall"]
 
 
 def test_a_damaged_shard_stops_the_table_with_a_sentence_whose_advice_works(project, after, of):

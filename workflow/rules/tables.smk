@@ -30,7 +30,7 @@ rule timing_tables:
     log:
         "<results>/logs/{experiment}_tables.log",
     conda:
-        "../../envs/torch.yaml"
+        "../../envs/report.yaml"
     script:
         "../scripts/experiment_tables.py"
 
@@ -52,11 +52,10 @@ rule training_tables:
         cells=asks(plan.cells),
         kind="training",
         code=digest("workflow.scripts.experiment_tables"),
-        task=asks(plan.task_code),
     log:
         "<results>/logs/{experiment}_tables.log",
     conda:
-        "../../envs/torch.yaml"
+        "../../envs/report.yaml"
     script:
         "../scripts/experiment_tables.py"
 

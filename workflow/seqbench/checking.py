@@ -59,7 +59,7 @@ def sentences(error, prefix=""):
     key, value, wanted = path or "the config", error.instance, error.validator_value
     if error.validator == "additionalProperties":
         allowed = list(error.schema.get("properties", {}))
-        for name in set(value) - set(allowed):
+        for name in (name for name in value if name not in allowed):
             yield f"unknown key {f'{path}.{name}' if path else name}{nearest(name, allowed)}"
     elif error.validator == "required":
         yield from (f"{key} lacks the key {name}" for name in wanted if name not in value)

@@ -174,7 +174,7 @@ def tuned_rates(plan):
     chosen = [row for row in rows if row["chosen"] == "True"]
     rates = {(row["model"], int(row["seq_len"])): float(row["lr"]) for row in chosen}
     return rates, [
-        f"models.{model}.training.lr is 'tuned', and {path} has no rate for {model} at {seq_len} tokens;"
+        f"lr of {model} at {seq_len} tokens is 'tuned', and {path} has no rate for it;"
         " tune it (snakemake --cores 4 tuning) or write a number"
         for model, seq_len in sorted(needed - set(rates))
     ]

@@ -6,6 +6,7 @@ reaches every experiment that is like the changed one.
 """
 
 from workflow.seqbench import models
+from workflow.seqbench.results import schemas
 from workflow.seqbench.sources import digest
 
 KINDS = ("timing", "training")
@@ -30,8 +31,8 @@ def resolve(experiments):
         experiment, where = dict(experiments[name]), f"experiments.{name}"
         if (parent := experiment.pop("like", None)) is not None:
             if parent in (*path, name):
-                circle = " -> ".join([*path, name, parent])
-                raise ExperimentError(f"{where}.like goes round in a circle: {circle}")
+                first, circle = path[:1] or (name,), " -> ".join([*path, name, parent])
+                raise ExperimentError(f"experiments.{first[0]}.like is a circle: {circle}")
             if parent not in experiments:
                 allowed = ", ".join(experiments)
                 raise ExperimentError(f"{where}.like is {parent!r}; allowed: {allowed}")
@@ -134,15 +135,13 @@ class Plan:
         part, options = self.experiments[experiment], self.model(experiment, model)
         package = {"timing": "workloads", "training": "tasks"}[part["kind"]]
         entries = [options, options.get("match_parameters_to", options)]
+        layout = {name: row[::2] for name, row in schemas.columns(part["kind"]).items()}
         return digest(
             f"workflow.scripts.{part['kind']}_cell",
             f"workflow.seqbench.{package}.{part.get('workload') or part.get('task')}",
             *sorted({models.locate(entry["architecture"])[0] for entry in entries}),
+            layout=str(layout),
         )
-
-    def task_code(self, experiment, **_):
-        """Digest of the task of an experiment that trains, where its floors are."""
-        return digest(f"workflow.seqbench.tasks.{self.experiments[experiment]['task']}")
 
     def figure(self, experiment):
         """Name of the experiment's figure: the two README figures have names of their own."""

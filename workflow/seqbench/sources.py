@@ -65,9 +65,12 @@ def substance(path: str) -> str:
 
 
 @cache
-def digest(*modules: str) -> str:
-    """First 16 hexadecimal digits of the sha256 over the code that `modules` depend on."""
-    total = hashlib.sha256()
+def digest(*modules: str, layout: str = "") -> str:
+    """First 16 hexadecimal digits of the sha256 over the code that `modules` depend on.
+
+    layout: what else their results depend on, as text, such as the columns of a shard.
+    """
+    total = hashlib.sha256(layout.encode())
     for path in sorted({path for module in modules for path in sources(module)}):
         total.update(f"{path}\0{substance(path)}\0".encode())
     return total.hexdigest()[:16]

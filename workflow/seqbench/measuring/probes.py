@@ -34,13 +34,39 @@ def first_token_attention(net, tokens):
 
 
 def forget_gate(net):
-    """sigmoid(b) of each forget gate of an LSTM, b = b_ih + b_hh of layer 0; None elsewhere.
+    """Share of its state that each unit of a recurrent model keeps by its bias; None elsewhere."""
+    gate = getattr(net.core, "keep_gate", None)
+    return None if gate is None else gate().tolist()
 
-    The gradient through T steps of the cell state shrinks about as sigmoid(b)^T.
-    """
-    lstm = getattr(net.core, "lstm", None)
-    if not isinstance(lstm, torch.nn.LSTM):
-        return None
-    hidden = lstm.hidden_size
-    bias = (lstm.bias_ih_l0 + lstm.bias_hh_l0)[hidden : 2 * hidden]  # PyTorch's order: i, f, g, o
-    return torch.sigmoid(bias.detach()).tolist()
+
+class Trace:
+    """What the probes saw before training and at each look after it, on the same sequences."""
+
+    def __init__(self, net, tokens, targets):
+        self.net, self.tokens, self.targets = net, tokens, targets
+        self.flows, self.attention = [], []
+        self.gates = forget_gate(net)
+        self.look()
+
+    def look(self):
+        """Probe the net as it is now."""
+        self.flows.append(gradient_flow(self.net, self.tokens, self.targets))
+        self.attention.append(first_token_attention(self.net, self.tokens))
+
+    def columns(self):
+        """Columns of the shard: lists have an entry for each look, the first before training.
+
+        gradient_share_initial is the gradient's norm at the first position over that at the last,
+        before training; None where none reaches the last.
+        """
+        first, last = self.flows[0][0], self.flows[0][-1]
+        seen = self.attention[0] is not None
+        return {
+            "gradient_flow": self.flows,
+            "gradient_first_initial": first,
+            "gradient_last_initial": last,
+            "gradient_share_initial": first / last if last else None,
+            "initial_forget_gate": self.gates,
+            "attention": self.attention[-1],
+            "attention_first": [weights[0] for weights in self.attention] if seen else None,
+        }

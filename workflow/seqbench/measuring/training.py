@@ -10,25 +10,31 @@ from torch.nn.functional import cross_entropy
 from workflow.seqbench import tasks
 from workflow.seqbench.measuring import machine
 from workflow.seqbench.measuring.classifier import build_classifier
-from workflow.seqbench.measuring.probes import first_token_attention, forget_gate, gradient_flow
+from workflow.seqbench.measuring.curriculum import Curriculum
+from workflow.seqbench.measuring.evaluate import evaluate, evaluate_longer
+from workflow.seqbench.measuring.interventions import intervene
+from workflow.seqbench.measuring.probes import Trace
 from workflow.seqbench.measuring.seeds import derive, generator
+from workflow.seqbench.measuring.solved import Watch
 from workflow.seqbench.models import parameters
+
+PROBED = 8  # sequences that the probes look at, again and again
+EXAMINED = 128  # sequences on which a trained model is examined
 
 
 def train_cell(experiment, cell, model, settings):
     """Row of one cell; `cell` holds model (its name), seq_len and seed.
 
-    Data depend on (base_seed, task, seq_len, seed) and so are shared by all models; the
-    initialisation depends on the model's name as well; evaluation data are a stream of their own.
-    The same cell gives the same losses bit for bit on the same machine and thread count.
+    Every stream of random numbers derives from (base_seed, task, seq_len, seed) and what it is for,
+    so that models share their data, and all weights but those of the parts that differ. The same
+    cell gives the same losses bit for bit on the same machine and thread count.
     """
-    machine.set_up(settings["device"], settings["threads"])
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    prepare(settings)
     task = tasks.get(settings["task"])
     seq_len = cell["seq_len"]
     stream = (settings["base_seed"], settings["task"], seq_len, cell["seed"])
-    torch.manual_seed(derive(*stream, "init", cell["model"]))
-    net = build_classifier(model, settings, seq_len).to(settings["device"])
+    net = build_classifier(model, settings, seq_len, stream).to(settings["device"])
+    torch.manual_seed(derive(*stream, "dropout"))
     row = {
         "experiment": experiment,
         **cell,
@@ -36,108 +42,124 @@ def train_cell(experiment, cell, model, settings):
         "flags": [],
         **{key: settings[key] for key in ("task", "lr", "vocabulary", "batch_size", "d_model")},
         "budget_steps": settings["steps"],
+        "chance_loss_nats": task.chance_loss(seq_len, settings["vocabulary"]),
+        "bag_of_tokens_loss_nats": task.bag_of_tokens_loss(seq_len, settings["vocabulary"]),
         "parameters": parameters(net),
         "core_parameters": parameters(net.core),
         **machine.describe(settings["device"], {"model": model, "settings": settings}),
     }
+    start = time.perf_counter()
     with machine.watch_load() as load:
         row |= train(net, task, seq_len, settings, stream)
+        row |= examine(net, model, task, seq_len, settings, stream)
+    row["evaluation_s"] = time.perf_counter() - start - row["training_s"]
     return row | load
+
+
+def prepare(settings):
+    """Set this process up to train: the same numbers each time, and no time lost on memory."""
+    machine.set_up(settings["device"], settings["threads"])
+    machine.set_malloc("raised")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    # With the above torch fills each new tensor, should an operation read it before it is written.
+    torch.utils.deterministic.fill_uninitialized_memory = False
 
 
 def train(net, task, seq_len, settings, stream):
     """Train `net` with Adam for up to settings["steps"] steps; the measured columns of its shard.
 
-    Training ends steps_after_solved steps after the first evaluation that passes, to spend the
-    budget where something is still open. status: ok; diverged (a loss that is not finite; training ends there); over budget
-    (max_seconds of training are spent).
+    Training ends steps_after_solved steps after the one at which it is solved (`Watch`), to spend
+    the budget where something is still open. It is evaluated, and judged, at seq_len tokens all
+    along, also while a curriculum trains on fewer. status: ok; diverged (a loss that is not finite;
+    training ends there); over budget (max_seconds of training are spent).
     """
-    device = settings["device"]
-    steps, every = settings["steps"], settings["evaluate_every"]
-    batch = (settings["batch_size"], seq_len, settings["vocabulary"])
-    data = generator(*stream, "train")
-    fresh = generator(*stream, "eval")
+    steps, after, goal = (settings[k] for k in ("steps", "steps_after_solved", "solved_accuracy"))
+    lessons, watch = Curriculum(task, seq_len, settings, stream), Watch(goal)
+    trace = Trace(net, *sample(task, "probe", PROBED, seq_len, settings, stream))
+    fresh, confirmation = generator(*stream, "eval"), generator(*stream, "confirm")
     optimizer = torch.optim.Adam(net.parameters(), lr=settings["lr"])
-    synchronize = machine.synchronizer(device)
-    losses = torch.zeros(steps, device=device)  # filled without waiting for the device
-    look = [part.to(device) for part in task.sample(generator(*stream, "probe"), *batch)]
-    evaluations, norms, flows, gates = [], [], [gradient_flow(net, *look)], forget_gate(net)
-    status, solved_step, solved_s, seconds, done = "ok", None, None, 0.0, 0
+    losses = torch.zeros(steps, device=settings["device"])  # filled without waiting for the device
+    evaluations, status, seconds, done = [], "ok", 0.0, 0
 
     net.train()
-    while done < steps and status == "ok" and not enough(done, solved_step, settings):
-        start = time.perf_counter()
-        until = min(done + every, steps)
-        for step in range(done, until):
-            train_step(net, optimizer, *task.sample(data, *batch), losses, step)
-        synchronize()
-        seconds += time.perf_counter() - start
-
-        finite = torch.isfinite(losses[done:until])
-        ran = until
-        done = until if finite.all() else done + int(finite.int().argmin()) + 1
-        norms.append(gradient_norm(net))
-        loss, accuracy = evaluate(net, task, fresh, seq_len, settings)
-        evaluations.append((done, loss, accuracy))
-        flows.append(gradient_flow(net, *look))
+    while done < steps and status == "ok" and not watch.solved:
+        ran = min(done + settings["evaluate_every"], steps)
+        seconds += stretch(net, optimizer, lessons, settings, losses, range(done, ran))
+        finite = torch.isfinite(losses[done:ran])
+        done = ran if finite.all() else done + int(finite.int().argmin()) + 1
+        norm, length = gradient_norm(net), lessons.length
+        size, passing = settings["evaluation_size"], goal if ran < steps else 0.0
+        loss, accuracy = evaluate(net, task, fresh, size, seq_len, settings, passing)
+        evaluations.append((done, length, norm, loss, accuracy))
+        print(f"step {done}/{steps}  loss {loss:.3f}  accuracy {accuracy:.3f}", file=sys.stderr)
+        trace.look()
+        lessons.review(net)
+        watch.see(done, seconds, accuracy)
         if not finite.all():
             status = "diverged"
-        elif accuracy >= settings["solved_accuracy"] and solved_step is None:
-            solved_step, solved_s = done, seconds
-        if status == "ok" and done < steps and seconds > settings["max_seconds"]:
+        elif done < steps and seconds > settings["max_seconds"]:
             status = "over budget"
-        print(f"step {done}/{steps}  loss {loss:.3f}  accuracy {accuracy:.3f}", file=sys.stderr)
+        ends = done == steps or status != "ok"
+        if watch.step is not None and (ends or done >= watch.step + after):
+            size = settings["confirmation_size"]
+            watch.confirm(evaluate(net, task, confirmation, size, seq_len, settings)[1])
 
-    eval_step, eval_loss, eval_accuracy = map(list, zip(*evaluations, strict=True))
+    names = ("eval_step", "train_length", "gradient_norm", "eval_loss", "eval_accuracy")
+    columns = dict(zip(names, map(list, zip(*evaluations, strict=True)), strict=True))
     return {
         "status": status,
         "error": None if status == "ok" else f"{status} after {done} of {steps} steps",
         "steps": done,
         "train_loss": losses[:done].tolist(),
-        "eval_step": eval_step,
-        "eval_loss": eval_loss,
-        "eval_accuracy": eval_accuracy,
-        "gradient_norm": norms,
-        "gradient_flow": flows,
-        "initial_forget_gate": gates,
-        "attention": first_token_attention(net, look[0]),
-        "solved_step": solved_step,
-        "solved_s": solved_s,
-        "final_loss": eval_loss[-1],
-        "final_accuracy": eval_accuracy[-1],
+        **columns,
+        **trace.columns(),
+        **watch.columns(),
+        "final_loss": columns["eval_loss"][-1],
+        "final_accuracy": columns["eval_accuracy"][-1],
+        "training_s": seconds,
         "step_s": seconds / ran,
     }
 
 
-def enough(done, solved_step, settings):
-    """Whether a solved cell has gone on for steps_after_solved."""
-    return solved_step is not None and done >= solved_step + settings["steps_after_solved"]
+def stretch(net, optimizer, lessons, settings, losses, steps):
+    """Train for these steps, a range, and note their losses; seconds that it took."""
+    synchronize = machine.synchronizer(settings["device"])
+    start = time.perf_counter()
+    for step in steps:
+        train_step(net, optimizer, *lessons.batch(), settings["ask_at"], losses, step)
+    synchronize()
+    return time.perf_counter() - start
 
 
-def train_step(net, optimizer, tokens, targets, losses, step):
-    """Forward, backward, update; the loss is noted on the device."""
-    loss = cross_entropy(net(tokens.to(losses.device)), targets.to(losses.device))
+def train_step(net, optimizer, tokens, targets, ask_at, losses, step):
+    """Forward, backward, update; the loss is noted on the device.
+
+    ask_at: end asks for the target after the last token; every_position asks after each token,
+    which brings an error to where the first token is still near (compare the auxiliary losses of
+    Trinh et al. 2018, section 3), and the loss is the mean over all positions.
+    """
+    tokens, targets = tokens.to(losses.device), targets.to(losses.device)
+    if ask_at == "every_position":
+        logits = net.at_every_position(tokens).flatten(0, 1)  # (batch * seq_len, vocabulary)
+        loss = cross_entropy(logits, targets.repeat_interleave(tokens.shape[1]))
+    else:
+        loss = cross_entropy(net(tokens), targets)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
     losses[step] = loss.detach()
 
 
-@torch.inference_mode()
-def evaluate(net, task, fresh, seq_len, settings):
-    """Loss in nats and accuracy on evaluation_size fresh sequences, in eval mode."""
-    net.eval()
-    loss = correct = 0.0
-    left = settings["evaluation_size"]
-    while left > 0:
-        size = min(left, settings["batch_size"])
-        tokens, targets = task.sample(fresh, size, seq_len, settings["vocabulary"])
-        logits, targets = net(tokens.to(settings["device"])), targets.to(settings["device"])
-        loss += cross_entropy(logits, targets, reduction="sum").item()
-        correct += (logits.argmax(dim=1) == targets).sum().item()
-        left -= size
-    net.train()
-    return loss / settings["evaluation_size"], correct / settings["evaluation_size"]
+def examine(net, model, task, seq_len, settings, stream):
+    """Columns on the trained net: what its answers follow, and how it does on longer sequences."""
+    followed = intervene(net, *sample(task, "interventions", EXAMINED, seq_len, settings, stream))
+    return followed | evaluate_longer(net, model, task, EXAMINED, seq_len, settings, stream)
+
+
+def sample(task, name, size, seq_len, settings, stream):
+    """Tokens (size, seq_len) and targets (size,) of the cell's stream `name`, on the device."""
+    drawn = task.sample(generator(*stream, name), size, seq_len, settings["vocabulary"])
+    return [part.to(settings["device"]) for part in drawn]
 
 
 def gradient_norm(net):

@@ -19,6 +19,17 @@ A file `NAME.py` here is the architecture `NAME`, unless it begins with `_`; it 
 In eval mode, steps over a sequence give what forward gives; a model that reads ahead has no step and
 raises a ValueError that says so. Operations are those of matrix products, a multiply-add being two.
 
+What a model may have besides, for the probes of experiments that train; without it a column is empty:
+
+    keep_gate()                          share of its state that each unit keeps at a step, at the start
+    STATE, interrupted(x, at, change)    names of the parts of a recurrent state, and forward with
+                                         the state after `at` positions replaced by change(*parts)
+    first_token_attention(x)             mean attention on each position: (seq_len,)
+    intervened(x, change)                forward with weights, values = change(weights, values)
+
+Weights are drawn from torch's global stream; what an option changes is drawn from a stream of its
+own, or last, so that models that differ in it share the rest (`_memory.chrono`).
+
 A class elsewhere serves as well, named in the config by its import path, `package.module:Class`.
 This file imports no architecture before it is asked for, so that the cells of one model do not
 depend on the code of another.

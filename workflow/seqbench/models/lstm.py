@@ -3,7 +3,10 @@
 import torch
 from torch import nn
 
+from workflow.seqbench.models._memory import chrono, set_gate_bias
+
 INITS = ("default", "forget_bias", "chrono")
+INPUT_GATE, FORGET_GATE = 0, 1  # PyTorch's order of gates: input, forget, cell, output
 
 
 class Model(nn.Module):
@@ -11,17 +14,35 @@ class Model(nn.Module):
 
     init: default (PyTorch's: forget gates start half open); forget_bias (they start with the bias
     of that option: Gers et al. 2000, Jozefowicz et al. 2015); chrono (with biases spread so that
-    the cells remember for 1 to seq_len tokens: Tallec & Ollivier 2018).
+    the cells remember for 2 to seq_len tokens: Tallec & Ollivier 2018).
+    detach_at: share of the sequence, between 0 and 1, after which no gradient passes back through
+    the state. What the model computes stays the same bit for bit; 0 cuts nothing.
     """
 
-    def __init__(self, d_model, seq_len, layers=1, init="default", forget_bias=1.0):
+    STATE = ("hidden", "cell")
+
+    def __init__(self, d_model, seq_len, layers=1, init="default", forget_bias=1.0, detach_at=0.0):
         super().__init__()
-        self.d_model, self.layers = d_model, layers
+        self.d_model, self.layers, self.detach_at = d_model, layers, detach_at
         self.lstm = nn.LSTM(d_model, d_model, layers, batch_first=True)
         initialise(self.lstm, init, forget_bias, seq_len)
 
     def forward(self, x):
-        return self.lstm(x)[0]  # (batch, seq_len, d_model)
+        y = self.lstm(x)[0]  # (batch, seq_len, d_model)
+        at = round(self.detach_at * x.shape[1])
+        if 0 < at < x.shape[1] and torch.is_grad_enabled():
+            cut = self.interrupted(x, at, lambda *state: [part.detach() for part in state])
+            return Graft.apply(y.detach(), cut)
+        return y
+
+    def interrupted(self, x, at, change):
+        """forward, with the state after `at` positions replaced by change(hidden, cell).
+
+        Each part of the state has shape (layers, batch, d_model).
+        """
+        before, state = self.lstm(x[:, :at])
+        after, _ = self.lstm(x[:, at:], tuple(change(*state)))
+        return torch.cat((before, after), dim=1)  # (batch, seq_len, d_model)
 
     @torch.no_grad()
     def step(self, x_t, state=None):
@@ -33,6 +54,14 @@ class Model(nn.Module):
             state[layer] = torch.lstm_cell(x_t, state[layer], *weights)  # (hidden, cell)
             x_t = state[layer][0]  # (batch, d_model)
         return x_t, state
+
+    def keep_gate(self):
+        """Share of the cell state that a step keeps by the bias alone: of layer 0, (d_model,).
+
+        The gradient through T steps of the cell state shrinks about as its T-th power.
+        """
+        bias = (self.lstm.bias_ih_l0 + self.lstm.bias_hh_l0).detach()
+        return torch.sigmoid(bias.chunk(4)[FORGET_GATE])
 
     def step_flops(self, context):
         """Those of a sequence of one token, however long the context."""
@@ -51,27 +80,29 @@ class Model(nn.Module):
         return self.layers * 8 * seq_len * self.d_model * (self.d_model + self.d_model)
 
 
-@torch.no_grad()
-def initialise(lstm, init, forget_bias, seq_len):
-    """Set the gate biases of every layer.
+class Graft(torch.autograd.Function):
+    """The value of one tensor with the gradient of another, for two that differ in rounding alone.
 
-    PyTorch adds two bias vectors, each in gate order input, forget, cell, output. One of them
-    carries the value and the other is zeroed, so that the effective bias is the one asked for.
+    An LSTM that is run in two pieces rounds differently in the last digit.
     """
+
+    @staticmethod
+    def forward(ctx, value, path):
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return None, gradient
+
+
+def initialise(lstm, init, forget_bias, seq_len):
+    """Set the gate biases of every layer."""
     if init not in INITS:
         raise ValueError(f"init is {init!r}; allowed: {', '.join(INITS)}")
-    if init == "default":
-        return
     for layer in range(lstm.num_layers):
-        carrier, zeroed = (getattr(lstm, f"bias_{side}_l{layer}") for side in ("ih", "hh"))
-        input_gate, forget_gate = (
-            slice(lstm.hidden_size),
-            slice(lstm.hidden_size, 2 * lstm.hidden_size),
-        )
-        zeroed[forget_gate] = 0
         if init == "forget_bias":
-            carrier[forget_gate] = forget_bias
-        else:  # b_f = log U[1, T_max - 1] and b_i = -b_f; T_max = seq_len, of which 2 is the least
-            carrier[forget_gate].uniform_(1, max(seq_len - 1, 1)).log_()
-            carrier[input_gate] = -carrier[forget_gate]
-            zeroed[input_gate] = 0
+            set_gate_bias(lstm, layer, FORGET_GATE, forget_bias)
+        elif init == "chrono":
+            bias = chrono(lstm.hidden_size, seq_len, layer)
+            set_gate_bias(lstm, layer, FORGET_GATE, bias)
+            set_gate_bias(lstm, layer, INPUT_GATE, -bias)

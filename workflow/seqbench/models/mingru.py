@@ -3,18 +3,33 @@
 import torch
 from torch import nn
 
+from workflow.seqbench.models._memory import chrono
+
+INITS = ("default", "chrono")
+
 
 class Model(nn.Module):
     """h_t = (1 - z_t) h_{t-1} + z_t c_t, with gate z_t and candidate c_t read from x_t alone.
 
     As neither needs h_{t-1}, all positions are computed at once. One layer cannot treat a token
     by its position, as its gates see that token only; from two layers on they see the past.
+
+    init: default (`nn.Linear`'s: gates start half open); chrono (with biases spread so that they
+    keep the state for 2 to seq_len tokens: Tallec & Ollivier 2018). Here z lets in the new, so its
+    bias is the negative of a gate's that keeps.
     """
 
-    def __init__(self, d_model, seq_len, layers=1):
+    STATE = ("hidden",)
+
+    def __init__(self, d_model, seq_len, layers=1, init="default"):
         super().__init__()
+        if init not in INITS:
+            raise ValueError(f"init is {init!r}; allowed: {', '.join(INITS)}")
         self.d_model = d_model
         self.layers = nn.ModuleList(nn.Linear(d_model, 2 * d_model) for _ in range(layers))
+        if init == "chrono":
+            for number, layer in enumerate(self.layers):
+                layer.bias.data[:d_model] = -chrono(d_model, seq_len, number)
 
     def forward(self, x):
         for layer in self.layers:
@@ -30,13 +45,23 @@ class Model(nn.Module):
             x_t = state[i] = torch.lerp(state[i], candidate, torch.sigmoid(gate))
         return x_t, state
 
-    def sequential(self, x):
-        """The same as forward, one position after the other."""
-        outputs, state = [], None
+    def sequential(self, x, state=None):
+        """The same as forward, one position after the other, from a state; the state at the end."""
+        outputs = []
         for x_t in x.unbind(dim=1):
             y_t, state = self.step(x_t, state)
             outputs.append(y_t)
-        return torch.stack(outputs, dim=1)
+        return torch.stack(outputs, dim=1), state
+
+    def interrupted(self, x, at, change):
+        """forward, with the state (layers, batch, d_model) after `at` positions changed."""
+        before, state = self.sequential(x[:, :at])
+        (changed,) = change(torch.stack(state))
+        return torch.cat((before, self.sequential(x[:, at:], changed)[0]), dim=1)
+
+    def keep_gate(self):
+        """Share of the state that a step keeps by the bias alone: of layer 0, (d_model,)."""
+        return torch.sigmoid(-self.layers[0].bias.detach()[: self.d_model])
 
     def step_flops(self, context):
         """Those of a sequence of one token, however long the context."""

@@ -13,7 +13,8 @@ from workflow.seqbench.models._blocks import (
     rotations,
 )
 
-ATTENTION = ("encoder", "math", "sdpa")
+EQUIVALENT = ("encoder", "math", "sdpa")
+ATTENTION = (*EQUIVALENT, "uniform")
 
 
 class Model(nn.Module):
@@ -25,7 +26,8 @@ class Model(nn.Module):
     attention: three ways to the same numbers, from the same parameters. encoder is
     `nn.TransformerEncoderLayer` itself, which PyTorch runs on its fused path in eval mode (with an
     explicit mask if causal); math writes softmax(QK^T)V out; sdpa calls
-    `scaled_dot_product_attention`.
+    `scaled_dot_product_attention`. uniform is a control, not a fourth way: math with every query
+    zero, so that a position weights all that it may see alike, before training and after it.
     """
 
     def __init__(
@@ -111,6 +113,20 @@ class Model(nn.Module):
         weights = attention_weights(q, k, causal=False)  # (batch, heads, queries, seq_len)
         return weights.mean(dim=(0, 1, 2))
 
+    @torch.no_grad()
+    def intervened(self, x, change):
+        """forward of a model in eval mode, each layer's attention and values passed through `change`.
+
+        change(weights, values) gets shapes (batch, heads, seq_len, seq_len) and (batch, heads,
+        seq_len, head_width), and returns what takes their place.
+        """
+        x, (_, rotation) = self.positions(x), self.tables(x.shape[1])
+        for layer in self.layers:
+            q, k, v = layer.project(x, rotation)
+            weights, v = change(attention_weights(q, k, self.causal), v)
+            x = layer.finish(x, weights @ v)
+        return x  # (batch, seq_len, d_model)
+
     def step_flops(self, context):
         """8D² + 4DF + 4D(context + 1) a layer: projections, feed-forward, one row of scores."""
         layer = block_flops(1, self.d_model, self.dim_feedforward)
@@ -154,6 +170,8 @@ class Layer(Block):
 
     def project(self, x, rotation=None):
         q, k, v = super().project(x)  # (batch, heads, seq_len, head_width) each
+        if self.attention == "uniform":
+            q = torch.zeros_like(q)
         return (q, k, v) if rotation is None else (rotate(q, rotation), rotate(k, rotation), v)
 
     def step(self, x, cache, t, rotation=None):

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 
-from workflow.seqbench import tasks
 from workflow.seqbench.results.measures import median, solved_share, steps_to_solve
 from workflow.seqbench.results.selecting import Selection
 from workflow.seqbench.results.statistics import variance_split
@@ -20,20 +19,7 @@ def cells_table(shards, kind):
     cells = shards.drop(columns=lists)
     if kind == "timing":
         return cells.assign(time_calibrated=cells["time_s"] / cells["calibration_s"])
-    floors = pd.DataFrame(
-        [
-            {
-                "chance_loss_nats": task.chance_loss(seq_len, vocabulary),
-                "bag_of_tokens_loss_nats": task.bag_of_tokens_loss(seq_len, vocabulary),
-            }
-            for task, seq_len, vocabulary in zip(
-                map(tasks.get, cells["task"]), cells["seq_len"], cells["vocabulary"], strict=True
-            )
-        ],
-        index=cells.index,
-    )
-    shares = [flow[0][0] / flow[0][-1] for flow in shards["gradient_flow"]]
-    return cells.assign(gradient_share=shares, **floors)
+    return cells
 
 
 def summary(shards, cells, kind, keys):
@@ -100,7 +86,7 @@ def training_columns(selection, lists):
         "final_accuracy_median": cells["final_accuracy"].median(),
         "final_accuracy_min": cells["final_accuracy"].min(),
         "final_accuracy_max": cells["final_accuracy"].max(),
-        "gradient_share_median": cells["gradient_share"].median(),
+        "gradient_share_median": cells["gradient_share_initial"].median(),
         "chance_loss_nats": first["chance_loss_nats"],
         "bag_of_tokens_loss_nats": first["bag_of_tokens_loss_nats"],
         "step_median_s": cells["step_s"].median(),

@@ -27,8 +27,8 @@ def bag_of_tokens_loss(seq_len, vocabulary):
     ln L - E[ln(1 + Bin(L - 1, 1/K))]. Given the counts, the first token is one of the L tokens
     with equal probability, so the loss is the mean of -ln(count of the true token / L).
     """
-    from scipy.stats import binom  # half a second, which a training job need not spend
-
-    others = np.arange(seq_len)  # how often the true token appears again
-    weights = binom.pmf(others, seq_len - 1, 1 / (vocabulary - 1))
-    return float(math.log(seq_len) - weights @ np.log1p(others))
+    n, p = seq_len - 1, 1 / (vocabulary - 1)
+    again = np.arange(seq_len)  # how often the true token appears again: binomial
+    choices = [math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) for k in again]
+    weights = np.exp(choices + again * math.log(p) + (n - again) * math.log1p(-p))
+    return float(math.log(seq_len) - weights @ np.log1p(again))
