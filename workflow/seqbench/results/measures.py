@@ -155,7 +155,9 @@ def gradient_predicts(a, vanished, confidence=CONFIDENCE):
     It arrives where the first position has more than `vanished` of the last one's.
     """
     arrives, solved = a.cells["gradient_share_initial"] > vanished, a.cells["solved_step"].notna()
-    note = f"{a.cells['gradient_share_initial'].median():.0e} of the gradient, {solved.sum()} solved"
+    note = (
+        f"{a.cells['gradient_share_initial'].median():.0e} of the gradient, {solved.sum()} solved"
+    )
     return share(arrives == solved, cut_short(a.cells), confidence)._replace(note=note)
 
 
