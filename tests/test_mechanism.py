@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 from workflow.seqbench.mechanism import tables
-from workflow.seqbench.recall.model import Recaller, build_recaller
+from workflow.seqbench.recall.model import SequenceClassifier, build_recaller
 from workflow.seqbench.recall.probes import first_token_attention, forget_gate, gradient_flow
 
 SETTINGS = {"d_model": 8, "vocabulary": 10}
@@ -30,7 +30,7 @@ class Decay(nn.Module):
 @pytest.mark.parametrize("rate", [0.5, 0.99, 1e-3])
 def test_gradient_flow_of_a_known_decay(rate):
     torch.manual_seed(0)
-    net = Recaller(Decay(rate), 10, 8)
+    net = SequenceClassifier(Decay(rate), 10, 8)
     tokens = torch.randint(1, 10, (4, 12))
     flow = gradient_flow(net, tokens, tokens[:, 0])
     expected = rate ** np.arange(11.0, -1, -1)

@@ -16,7 +16,8 @@ from workflow.seqbench.timing import measure
 from workflow.seqbench.timing.shard import schema
 
 from tests.conftest import ROOT, shipped
-from workflow.seqbench import machine, sampling, workloads
+from workflow.seqbench import workloads
+from workflow.seqbench.measuring import machine, sampling
 from workflow.seqbench.workloads import forward
 
 SETTINGS = {
