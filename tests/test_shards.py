@@ -7,61 +7,65 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from workflow.seqbench.recall.shard import schema as recall_schema
-from workflow.seqbench.shards import ShardError
-from workflow.seqbench.timing.shard import schema as timing_schema
 
-from workflow.seqbench import shards
+from workflow.seqbench.log import UserError
+from workflow.seqbench.results import shards
+from workflow.seqbench.results.collecting import collect, read
+from workflow.seqbench.results.schemas import name_of, schema
+from workflow.seqbench.results.shards import ShardError
 
-SCHEMA = timing_schema("timing")
+SCHEMA, TRAINING = schema("timing", "timing"), schema("training", "recall")
+BOTH = pytest.mark.parametrize("shape", [SCHEMA, TRAINING], ids=["timing", "training"])
 PROVENANCE = {"model": {"architecture": "lstm"}, "settings": {"threads": 1}}
 EXAMPLES = {pa.string(): "text", pa.int64(): 1, pa.float64(): 0.5, pa.bool_(): True}
 
 
-def row(schema=SCHEMA, **values):
+def row(shape=SCHEMA, **values):
     """A row with something in every column."""
 
     def example(kind):
         return [example(kind.value_type)] * 2 if pa.types.is_list(kind) else EXAMPLES[kind]
 
-    filled = {field.name: example(field.type) for field in schema}
+    filled = {field.name: example(field.type) for field in shape}
     cell = {"model": "lstm", "seq_len": 100, "seed": 0}
-    return filled | {"experiment": shards.name_of(schema)} | cell | values
+    return filled | {"experiment": name_of(shape)} | cell | values
 
 
-def write(folder, schema=SCHEMA, **values):
+def write(folder, shape=SCHEMA, **values):
     """A shard at the path that the workflow gives it."""
-    one = row(schema, **values)
+    one = row(shape, **values)
     path = folder / f"model~{one['model']}/seq_len~{one['seq_len']}/seed~{one['seed']}.parquet"
-    shards.write(one, schema, path, PROVENANCE)
+    shards.write(one, shape, path, PROVENANCE)
     return path
 
 
 def two(folder):
     """Two shards and their cells."""
-    return [write(folder, seed=0), write(folder, seed=1)], [("lstm", 100, 0), ("lstm", 100, 1)]
+    cells = [{"model": "lstm", "seq_len": 100, "seed": seed} for seed in (0, 1)]
+    return [write(folder, seed=0), write(folder, seed=1)], cells
 
 
 def test_round_trip(tmp_path):
     path = write(tmp_path, samples_s=[0.1, 0.2, 0.3], flags=[], error=None)
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == [path]
-    (back,) = shards.read(path, SCHEMA).to_pylist()
+    (back,) = read(path, SCHEMA).to_pylist()
     assert back == row(samples_s=[0.1, 0.2, 0.3], flags=[], error=None)
 
 
-@pytest.mark.parametrize("schema", [SCHEMA, recall_schema("recall")], ids=["timing", "recall"])
-def test_a_file_describes_itself(tmp_path, schema):
-    file = pq.read_schema(write(tmp_path, schema))
+@BOTH
+def test_a_file_describes_itself(tmp_path, shape):
+    file = pq.read_schema(write(tmp_path, shape))
     assert {"model", "seq_len", "seed", "status"} <= set(file.names)
     assert all(field.metadata[b"description"] for field in file)
     assert json.loads(file.metadata[b"provenance"]) == PROVENANCE
-    assert file.metadata[b"experiment"].decode() == schema.metadata[b"experiment"].decode()
+    assert file.metadata[b"experiment"].decode() == name_of(shape)
+    assert file.metadata[b"kind"].decode() in ("timing", "training")
 
 
-@pytest.mark.parametrize("schema", [SCHEMA, recall_schema("recall")], ids=["timing", "recall"])
-def test_units_are_said(schema):
+@BOTH
+def test_units_are_said(shape):
     """Seconds, bytes and steps: in the column's name or in its description."""
-    for field in schema:
+    for field in shape:
         if field.name.endswith(("_s", "_bytes")):
             continue
         text = field.metadata[b"description"].decode()
@@ -83,8 +87,16 @@ def test_pandas_reads_a_folder_of_shards(tmp_path):
 
 def test_collect_gives_the_cells_in_the_order_asked_for(tmp_path):
     paths, cells = two(tmp_path)
-    frame = shards.collect(paths, SCHEMA, cells[::-1])
+    frame = collect(paths, SCHEMA, cells[::-1])
     assert frame["seed"].tolist() == [1, 0]
+
+
+def test_a_learning_rate_is_a_key_where_it_is_an_axis(tmp_path):
+    paths = [write(tmp_path / f"lr~{lr}", TRAINING, lr=lr) for lr in (0.01, 0.0005)]
+    cells = [{"lr": lr, "model": "lstm", "seq_len": 100, "seed": 0} for lr in (0.0005, 0.01)]
+    assert collect(paths, TRAINING, cells)["lr"].tolist() == [0.0005, 0.01]
+    refused([paths[0], "does not ask for"], paths, cells[:1], TRAINING)
+    refused([*paths, "same cell"], paths, [{"model": "lstm", "seq_len": 100, "seed": 0}], TRAINING)
 
 
 @pytest.mark.parametrize(
@@ -108,13 +120,14 @@ def test_a_failing_write_leaves_the_old_shard(tmp_path, monkeypatch):
     monkeypatch.setattr(pq, "write_table", fails)
     with pytest.raises(OSError, match="no space"):
         write(tmp_path, time_s=2.0)
-    assert shards.read(path, SCHEMA)["time_s"].to_pylist() == [1.0]
+    assert read(path, SCHEMA)["time_s"].to_pylist() == [1.0]
     assert sorted(tmp_path.rglob("*.parquet")) == [path]
 
 
-def refused(path_and_words, paths, cells, schema=SCHEMA):
+def refused(path_and_words, paths, cells, shape=SCHEMA):
     with pytest.raises(ShardError) as caught:
-        shards.collect(paths, schema, cells)
+        collect(paths, shape, cells)
+    assert isinstance(caught.value, UserError) and "\n" not in str(caught.value)
     for word in path_and_words:
         assert str(word) in str(caught.value)
 
@@ -139,7 +152,7 @@ def test_a_damaged_shard_is_named(tmp_path, content):
 
 def test_a_shard_of_another_schema_is_named_with_its_columns(tmp_path):
     paths, cells = two(tmp_path)
-    foreign = write(tmp_path / "other", recall_schema("recall"), seed=1)
+    foreign = write(tmp_path / "other", TRAINING, seed=1)
     shutil.copy(foreign, paths[1])
     refused([paths[1], "timing schema", "samples_s", "train_loss"], paths, cells)
 
@@ -155,7 +168,7 @@ def test_a_column_of_another_type_is_refused(tmp_path):
 def test_a_shard_of_another_experiment_with_the_same_columns_is_refused(tmp_path):
     paths, cells = two(tmp_path)
     foreign = write(
-        tmp_path / "other", timing_schema("train_step"), experiment="train_step", seed=1
+        tmp_path / "other", schema("timing", "train_step"), experiment="train_step", seed=1
     )
     shutil.copy(foreign, paths[1])
     refused([paths[1], "train_step"], paths, cells)

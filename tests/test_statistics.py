@@ -436,6 +436,9 @@ def test_too_few_lengths_or_samples():
     for lengths in ([], [100], [100, 700]):  # 100 is below a sixth of 700
         *numbers, method = slope_interval(lengths, np.ones((6, len(lengths))))
         assert np.isnan(numbers).all() and method == "not enough lengths"
+    for lengths in ([], [100]):  # none that both models completed, or a single one
+        times = np.ones((6, len(lengths)))
+        assert crossover(lengths, times, times) == ([], "not enough lengths")
     assert np.isnan(variance_split([[1, 2]])).all()
     assert np.isnan(variance_split([[1], [2]])).all()
 

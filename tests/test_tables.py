@@ -1,24 +1,33 @@
-"""Aggregation of cells with a known answer."""
+"""Aggregation of cells with a known answer, and tables as people read them."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from workflow.seqbench.recall import table as recall
-from workflow.seqbench.timing import table as timing
 
-from workflow.seqbench import tables
+from tests import synthetic
+from tests.synthetic import NAN, run
+from workflow.scripts import distance_table
+from workflow.seqbench.judging import compare
+from workflow.seqbench.judging.judge import findings
+from workflow.seqbench.judging.statements import load
+from workflow.seqbench.judging.verdicts import expectation_table, verdict_table
+from workflow.seqbench.results import comparisons, summaries
+from workflow.seqbench.showing import tables, text
+from workflow.seqbench.sources import ROOT
 
-NAN = math.nan
+INF = math.inf
 
 
 def timed(times, model="lstm", seq_len=100, status=None, flags=None, **columns):
-    """Timing cells of one (model, seq_len): one for each time."""
+    """Timing shards of one (model, seq_len): one for each time."""
     n = len(times)
     return pd.DataFrame(
         {
             "model": model,
+            "architecture": "lstm",
             "seq_len": seq_len,
             "seed": range(n),
             "status": status or ["ok"] * n,
@@ -31,14 +40,14 @@ def timed(times, model="lstm", seq_len=100, status=None, flags=None, **columns):
             "parameters": 1000,
             "call_memory_bytes": 2_000_000,
             "peak_memory_bytes": 300_000_000,
-            "flags": flags or [[]] * n,
+            "flags": [np.array(f, dtype=object) for f in flags or [[]] * n],
         }
         | columns
     )
 
 
 def trained(solved_step, model="lstm", seq_len=100, status=None, **columns):
-    """Recall cells of one (model, seq_len): one for each step at which it was solved (or NaN)."""
+    """Shards of one (model, seq_len) that train: one for each step of solving (or NaN)."""
     n = len(solved_step)
     return pd.DataFrame(
         {
@@ -49,6 +58,7 @@ def trained(solved_step, model="lstm", seq_len=100, status=None, **columns):
             "status": status or ["ok"] * n,
             "task": "first_token",
             "vocabulary": 100,
+            "steps": 500,
             "budget_steps": 500,
             "solved_step": np.array(solved_step, dtype=float),
             "solved_s": np.array(solved_step, dtype=float) / 100,
@@ -58,21 +68,31 @@ def trained(solved_step, model="lstm", seq_len=100, status=None, **columns):
             "lr": 0.005,
             "parameters": 1000,
             "core_parameters": 800,
-            "flags": [[]] * n,
+            "flags": [np.array([], dtype=object) for _ in range(n)],
             "train_loss": [np.array([4.6, 4.5]) for _ in range(n)],
+            "gradient_flow": [np.array([[1e-5, 0.1, 1.0], [1.0, 1.0, 1.0]]) for _ in range(n)],
         }
         | columns
     )
 
 
-def only(table):
-    assert len(table) == 1
-    return table.iloc[0]
+def summary(shards, kind, keys=("model", "seq_len")):
+    shards = shards.reset_index(drop=True)
+    return summaries.summary(shards, summaries.cells_table(shards, kind), kind, list(keys))
+
+
+def only(shards, kind):
+    """The one row of a table."""
+    [(_, row)] = summary(shards, kind).iterrows()
+    return row
+
+
+# Times
 
 
 def test_one_row_per_model_and_length_in_the_order_of_the_config():
     cells = pd.concat([timed([1.0, 2.0], m, n) for m in ("b", "a") for n in (500, 100)])
-    table = timing.table(cells.sort_values("seed", kind="stable"))
+    table = summary(cells.sort_values("seed", kind="stable"), "timing")
     assert list(zip(table["model"], table["seq_len"], strict=True)) == [
         ("b", 500),
         ("b", 100),
@@ -83,7 +103,7 @@ def test_one_row_per_model_and_length_in_the_order_of_the_config():
 
 def test_timing_of_six_processes():
     """n = 6 is the least for an interval from order statistics: it spans all six."""
-    row = only(timing.table(timed([0.1, 0.2, 0.3, 0.5, 0.6, 2.0])))
+    row = only(timed([0.1, 0.2, 0.3, 0.5, 0.6, 2.0]), "timing")
     assert row["n"] == row["ok"] == 6
     assert row["time_median_s"] == pytest.approx(0.4)
     assert (row["time_low_s"], row["time_high_s"]) == (0.1, 2.0)
@@ -97,37 +117,49 @@ def test_timing_of_six_processes():
 
 
 def test_fewer_processes_say_how_their_interval_was_made():
-    row = only(timing.table(timed([1.0, 1.0, 4.0])))
+    row = only(timed([1.0, 1.0, 4.0]), "timing")
     # Logs 0, 0, ln 4: mean 0.4621, standard error 0.4621, and t(0.975, 2) is 4.3027.
     assert row["interval"] == "t on logs"
     assert row["time_low_s"] == pytest.approx(math.exp(0.46210 * (1 - 4.30265)), rel=1e-3)
     assert row["time_high_s"] == pytest.approx(math.exp(0.46210 * (1 + 4.30265)), rel=1e-3)
-    row = only(timing.table(timed([1.0, 4.0])))
+    row = only(timed([1.0, 4.0]), "timing")
     assert row["interval"] == "not enough runs (n = 2)"
     assert math.isnan(row["time_low_s"])
     assert math.isnan(row["time_high_s"])
 
 
+def test_spread_between_processes_is_not_that_within_one():
+    rng = np.random.default_rng(0)
+    times = np.exp(0.1 * rng.standard_normal(30))
+    samples = [time * np.exp(0.02 * rng.standard_normal(40)) for time in times]
+    row = only(timed(times, samples_s=samples), "timing")
+    assert row["spread_between"] == pytest.approx(0.1, rel=0.3)
+    assert row["spread_within"] == pytest.approx(0.02, rel=0.1)
+
+
 def test_failed_cells_are_counted_and_have_no_time():
     status = ["ok", "out of memory", "over budget", "ok", "ok"]
-    row = only(timing.table(timed([1.0, NAN, NAN, 2.0, 3.0], status=status)))
+    row = only(timed([1.0, NAN, NAN, 2.0, 3.0], status=status), "timing")
     assert (row["n"], row["ok"], row["out_of_memory"], row["over_budget"]) == (3, 3, 1, 1)
     assert row["time_median_s"] == 2.0
-    row = only(timing.table(timed([NAN, NAN], status=["out of memory"] * 2, tokens=NAN)))
+    row = only(timed([NAN, NAN], status=["out of memory"] * 2, tokens=NAN), "timing")
     assert (row["n"], row["out_of_memory"]) == (0, 2)
     assert math.isnan(row["time_median_s"])
 
 
 def test_flags_are_counted():
     flags = [["busy machine"], ["busy machine", "not steady"], []]
-    row = only(timing.table(timed([1.0, 1.0, 1.0], flags=flags)))
+    row = only(timed([1.0, 1.0, 1.0], flags=flags), "timing")
     assert row["flags"] == "busy machine 2/3; not steady 1/3"
-    assert only(timing.table(timed([1.0])))["flags"] == ""
+    assert only(timed([1.0]), "timing")["flags"] == ""
+
+
+# Trainings
 
 
 def test_recall_of_five_seeds():
-    row = only(recall.table(trained([100, 200, 300, NAN, NAN])))
-    assert (row["n"], row["solved"]) == (5, 3)
+    row = only(trained([100, 200, 300, NAN, NAN]), "training")
+    assert (row["n"], row["solved"], row["solved_share"]) == (5, 3, 0.6)
     # Clopper and Pearson for 3 of 5.
     assert (row["solved_low"], row["solved_high"]) == pytest.approx((0.1466, 0.9473), abs=1e-4)
     assert row["steps_to_solve_median"] == 300
@@ -135,6 +167,7 @@ def test_recall_of_five_seeds():
     assert row["final_loss_median_nats"] == 1.5
     assert row["final_accuracy_min"] == pytest.approx(0.2)
     assert row["final_accuracy_max"] == pytest.approx(1)
+    assert row["gradient_share_median"] == pytest.approx(1e-5)  # before training
     assert row["chance_loss_nats"] == pytest.approx(4.595, abs=1e-3)
     assert row["bag_of_tokens_loss_nats"] == pytest.approx(4.031, abs=1e-3)
 
@@ -142,69 +175,277 @@ def test_recall_of_five_seeds():
 @pytest.mark.parametrize(
     ("steps", "median"),
     [
-        ([100, 200, NAN, NAN], math.inf),  # half are unsolved
-        ([100, NAN, NAN], math.inf),
-        ([NAN], math.inf),
+        ([100, 200, NAN, NAN], INF),  # half are unsolved
+        ([100, NAN, NAN], INF),
+        ([NAN], INF),
         ([100, 200, 300, NAN], 250),
         ([300, 100, NAN], 300),
     ],
 )
 def test_a_run_that_is_not_solved_counts_as_infinity(steps, median):
-    row = only(recall.table(trained(steps)))
-    assert row["steps_to_solve_median"] == median
+    assert only(trained(steps), "training")["steps_to_solve_median"] == median
 
 
 def test_all_solved_shows_a_rate_of_about_half_at_least():
-    row = only(recall.table(trained([100] * 5)))
+    row = only(trained([100] * 5), "training")
     assert row["solved_low"] == pytest.approx(0.478, abs=1e-3)
     assert row["solved_high"] == 1
 
 
-def test_statuses_of_recall_are_counted_and_every_run_stays():
+def test_statuses_of_trainings_are_counted_and_every_run_stays():
     status = ["ok", "diverged", "over budget"]
-    row = only(recall.table(trained([100, NAN, NAN], status=status, final_loss=[0.1, NAN, 4.0])))
+    shards = trained([100, NAN, NAN], status=status, final_loss=[0.1, NAN, 4.0], steps=[500, 9, 70])
+    row = only(shards, "training")
     assert (row["n"], row["ok"], row["diverged"], row["over_budget"]) == (3, 1, 1, 1)
     assert row["solved"] == 1
-    assert row["steps_to_solve_median"] == math.inf
+    assert row["steps_to_solve_median"] == INF
+    assert row["solved_high"] > only(trained([100, NAN, NAN]), "training")["solved_high"]
 
 
 def test_curves_have_a_row_for_each_step():
-    curves = recall.curves(trained([100, NAN]))
+    curves = summaries.curves(trained([100, NAN]), ["model", "seq_len"])
     assert curves[["seed", "step"]].to_numpy().tolist() == [[0, 1], [0, 2], [1, 1], [1, 2]]
     assert curves["train_loss"].tolist() == pytest.approx([4.6, 4.5, 4.6, 4.5])
+    assert set(curves) == {"model", "architecture", "seq_len", "seed", "step", "train_loss"}
 
 
-def test_scalars_leave_lists_out():
-    kept = tables.scalars(trained([100, NAN]))
-    assert "train_loss" not in kept
-    assert "model" in kept
+def test_cells_leave_lists_out_and_add_what_is_derived():
+    cells = summaries.cells_table(trained([100, NAN]), "training")
+    assert not {"train_loss", "gradient_flow", "flags"} & set(cells)
+    assert cells["gradient_share"].tolist() == [1e-5, 1e-5]
+    cells = summaries.cells_table(timed([1.0, 2.0]), "timing")
+    assert "samples_s" not in cells
+    assert cells["time_calibrated"].tolist() == [2, 4]
+
+
+def swept(rates):
+    """The table of a sweep. rates: {learning rate: steps to solve of each seed}."""
+    parts = [trained(steps, lr=lr) for lr, steps in rates.items()]
+    table = summary(pd.concat(parts), "training", ("model", "seq_len", "lr"))
+    return summaries.choose_rates(table)
+
+
+@pytest.mark.parametrize(
+    ("rates", "chosen"),
+    [
+        ({0.01: [100, 100, NAN], 0.001: [400, 400, 400]}, [0.001]),  # most seeds solved
+        ({0.01: [400, 400, 400], 0.001: [100, 100, 100]}, [0.001]),  # of those, the fewest steps
+        ({0.01: [100, 100, 100], 0.001: [400, 400, 400]}, [0.01]),
+        ({0.01: [NAN] * 3, 0.001: [NAN] * 3}, []),  # solved by none
+    ],
+)
+def test_the_best_rate_solves_most_seeds_in_the_fewest_steps(rates, chosen):
+    table = swept(rates)
+    assert table.loc[table["chosen"], "lr"].tolist() == chosen
+    assert table["lr"].tolist() == sorted(rates)
+
+
+def test_of_rates_alike_the_one_with_the_lowest_loss_is_chosen():
+    parts = [trained([100] * 3, lr=lr, final_loss=loss) for lr, loss in ((0.1, 0.2), (0.2, 0.1))]
+    table = summary(pd.concat(parts), "training", ("model", "seq_len", "lr"))
+    assert summaries.choose_rates(table)["chosen"].tolist() == [False, True]
+
+
+# Comparisons
+
+
+def compared():
+    """Run with two models and a third that completes nothing, times known at each length."""
+    both = synthetic.timed(lambda n: 1e-5 * n, "lstm")
+    slow = synthetic.timed(lambda n: 1e-5 * n * (n / 800) ** 0.5, "other", seed=3)
+    none = synthetic.timed(lambda n: NAN, "none")
+    return run(timing_cells=[both, slow, none])
+
+
+def test_ratios_are_over_the_first_model_with_a_row_for_all_lengths():
+    table = comparisons.ratios(compared(), ["timing"], 0.05)
+    other = table[table["model"] == "other"].set_index("seq_len")
+    assert set(table["relative_to"]) == {"lstm"} and set(table["model"]) == {"other", "none"}
+    for n in synthetic.LENGTHS:
+        assert other.loc[n, "ratio"] == pytest.approx((n / 800) ** 0.5, rel=0.03)
+    assert other["verdict"].tolist() == [
+        "faster",
+        "faster",
+        "slower",
+        "slower",
+        "slower",
+        "equal",  # over all lengths: 800 is near their geometric mean
+    ]
+    whole = table[(table["model"] == "other") & table["seq_len"].isna()].iloc[0]
+    assert whole["equal_low"] < 800 < whole["equal_high"]
+    assert other["equal_at"].notna().sum() == 1
+    none = table[table["model"] == "none"]  # a model that completes nothing stops no table
+    assert set(none["n"]) == {0} and set(none["verdict"]) == {"not enough runs"}
+    assert none["equal_note"].iloc[-1] == "not enough lengths"
+
+
+def test_scaling_has_a_row_per_model():
+    table = comparisons.scaling(compared(), ["timing"]).set_index("model")
+    assert table.loc["lstm", "slope"] == pytest.approx(1, abs=0.03)
+    assert table.loc["other", "slope"] == pytest.approx(1.5, abs=0.03)
+    assert table.loc["lstm", "slope_low"] < 1 < table.loc["lstm", "slope_high"]
+    assert table.loc["lstm", "over"] == "500 to 3,000 tokens"
+    assert math.isnan(table.loc["none", "slope"]) and math.isnan(table.loc["none", "misfit"])
+
+
+def test_distances_are_in_order_and_unsolved_runs_take_longer_than_the_budget(tmp_path):
+    far = trained([90, *[NAN] * 5], seq_len=9, budget_steps=100)
+    near = trained([10, 20, 30, 40, 50, 60], seq_len=3, budget_steps=100)
+    summary(pd.concat([far, near]), "training").to_parquet(tmp_path / "recall.parquet")
+    paths = [tmp_path / f"distance{suffix}" for suffix in (".csv", ".parquet", ".md")]
+    distance_table.main(tmp_path / "recall.parquet", *paths)
+    table = pd.read_parquet(paths[1])
+    assert table["seq_len"].tolist() == [3, 9]
+    assert table["steps_to_solve_median"].tolist() == [35, INF]
+    assert table["solved"].tolist() == [6, 1]
+    assert "35 [10, 60]" in paths[2].read_text()
+    assert "more than 100 [90, more than 100]" in paths[2].read_text()
+    assert "1 of 6 [0 %, 64 %]" in paths[2].read_text()
+
+
+# Tables as people read them
+
+
+def expected():
+    expectations = load(ROOT / "workflow/statements/expectations.yaml")
+    return expectation_table(expectations, findings(expectations, run()))
+
+
+def verdicts():
+    claims = load(ROOT / "workflow/statements/claims.yaml")
+    return verdict_table(claims, findings(claims, run()))
+
+
+TABLES = {
+    "timing": lambda: summary(timed([0.1] * 6), "timing"),
+    "training": lambda: swept({0.01: [100] * 3, 0.1: [NAN] * 3}),
+    "distance": lambda: summary(trained([100] * 3), "training"),
+    "ratios": lambda: comparisons.ratios(compared(), ["timing"], 0.05),
+    "scaling": lambda: comparisons.scaling(compared(), ["timing"]),
+    "verdicts": verdicts,
+    "expectations": expected,
+    "compare": lambda: pd.DataFrame(columns=compare.COLUMNS),
+}
+ELSEWHERE = {"gradient_flow", "attention", "fairness"}  # test_positions.py and test_fairness.py
+
+
+def test_every_view_has_its_table():
+    assert set(tables.views()) == set(TABLES) | ELSEWHERE
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_column_of_a_view_exists_in_its_table(name):
+    """A column that is misspelt would silently be left out."""
+    assert list(tables.view(name, TABLES[name]())) == list(tables.views()[name])
+
+
+def test_a_column_that_a_table_lacks_is_left_out():
+    shown = tables.view("training", summary(trained([100] * 3), "training"))
+    assert "chosen" not in shown and "solved" in shown
 
 
 def test_tables_for_people_read_well():
     cells = pd.concat([timed([0.0012] * 6), timed([NAN], "big", status=["out of memory"])])
-    text = tables.markdown(timing.for_people(timing.table(cells)))
-    assert "1.2 ms" in text
-    assert "nan" not in text.lower()
-    text = tables.markdown(recall.for_people(recall.table(trained([100, NAN, NAN]))))
-    assert "> 500" in text
-    assert "1 of 3" in text
-    assert "inf" not in text.lower()
+    shown = tables.markdown(tables.view("timing", summary(cells, "timing")))
+    assert "| 1.2 ms " in shown
+    assert "nan" not in shown.lower()
+    shown = tables.markdown(tables.view("training", summary(trained([100, NAN, NAN]), "training")))
+    assert "more than 500" in shown
+    assert "1 of 3 [" in shown
+    assert "inf" not in shown.lower()
+    shown = tables.markdown(tables.view("ratios", TABLES["ratios"]()))
+    assert "| all " in shown and "nan" not in shown and "None" not in shown
+    shown = tables.markdown(tables.view("scaling", TABLES["scaling"]()))
+    assert "never" in shown and "nan" not in shown
 
 
 def test_the_same_table_in_each_format(tmp_path):
-    table = timing.table(timed([0.1] * 6))
+    table = summary(timed([0.1] * 6), "timing")
     paths = [tmp_path / f"timing{suffix}" for suffix in (".csv", ".parquet", ".md")]
-    tables.write_table(table, *paths)
+    tables.write(table, *paths)
     pd.testing.assert_frame_equal(pd.read_parquet(paths[1]), table)
-    pd.testing.assert_frame_equal(
-        pd.read_csv(paths[0], keep_default_na=False), table, check_dtype=False
-    )
+    read = pd.read_csv(paths[0], keep_default_na=False)
+    pd.testing.assert_frame_equal(read, table, check_dtype=False)
     assert paths[2].read_text().count("\n") == 3
+    tables.write(table, paths[2], shown=table[["model"]])
+    assert paths[2].read_text().split() == ["|", "model", "|", "|:--------|", "|", "lstm", "|"]
+    tables.write(table, paths[2], shown="as it is")
+    assert paths[2].read_text() == "as it is"
+    with pytest.raises(ValueError, match="xlsx"):
+        tables.write(table, Path("table.xlsx"))
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
-    [(1.5, "1.5 s"), (0.00234, "2.34 ms"), (3.2e-6, "3.2 µs"), (NAN, "–"), (math.inf, "∞")],
+    ("shown", "expected"),
+    [
+        (text.seconds(1.5), "1.5 s"),
+        (text.seconds(0.00234), "2.34 ms"),
+        (text.seconds(3.2e-6), "3.2 µs"),
+        (text.seconds(NAN), "–"),
+        (text.seconds(INF), "∞"),
+        (text.number(0.12345), "0.123"),
+        (text.number(12345), "12,345"),
+        (text.number(12345.6), "12,346"),
+        (text.number(True), "True"),
+        (text.number(None), "–"),
+        (text.digits(1.0), "1.00"),
+        (text.digits(24.0), "24.0"),
+        (text.digits(6e-22), "6e-22"),
+        (text.digits(12345.6), "12,346"),
+        (text.interval(0.42, 0.4, 0.44), "0.420 [0.400, 0.440]"),
+        (text.interval(0.42, NAN, NAN), "0.420 [no interval]"),
+        (text.interval(0.42, 0.42, 0.42 + 1e-12), "0.420"),  # the same in every run
+        (text.interval(NAN, NAN, NAN), "–"),
+        (text.seconds_interval(0.002, 0.001, 0.5), "2 ms [1 ms, 500 ms]"),
+        (text.steps_interval(350, 300, 400, 500), "350 [300, 400]"),
+        (text.steps_interval(INF, 300, INF, 500), "more than 500 [300, more than 500]"),
+        (text.share(1.0, 0.54, 1.0, 6), "6 of 6 [54 %, 100 %]"),
+        (text.share(NAN, NAN, NAN, 0), "– [no interval]"),
+        (text.tokens(144, 120, 170), "144 [120, 170] tokens"),
+        (text.tokens(101, 0, 144), "at or below 144 tokens"),
+        (text.tokens(2900, 2500, INF), "at or above 2,500 tokens"),
+        (text.tokens(900, 0, INF), "900 [no interval] tokens"),
+        (text.tokens(2304, NAN, NAN), "2,304 tokens"),
+        (text.equal(NAN, NAN, NAN, "no crossover in range"), "no crossover in range"),
+        (text.equal(144, 120, 170, "t on logs, inverted"), "144 [120, 170] tokens"),
+        (text.never(INF), "never"),
+        (text.never(2304.2), "2,304 tokens"),
+        (text.state(1024, 0), "1,024"),
+        (text.state(0, 512), "512 per token"),
+        (text.state(1024, 512), "1,024 + 512 per token"),
+        (text.state(0, 0), "0"),
+        (text.state(NAN, NAN), "–"),
+        (text.accepted(44.5, 178), "44.5 to 178"),
+        (text.accepted(1e-3, INF), "at least 0.001"),
+        (text.accepted(-INF, 1e-15), "at most 1e-15"),
+        (text.accepted(1152, 4608), "1,152 to 4,608"),
+        (text.accepted(NAN, NAN), "–"),
+        (text.millions(262_144), "0.262 M"),
+        (text.megabytes(2_000_000), "2"),
+        (text.percent(0.123), "12 %"),
+        (text.scientific(1e-4), "1.0e-04"),
+        (text.optional(0), "–"),
+        (text.optional(1500), "1,500"),
+        (text.length(pd.NA), "all"),
+        (text.length(3000), "3,000"),
+        (text.total(1, 2), "3"),
+        (text.tick(True) + text.tick(False), "✓"),
+        (text.quoted("x") + text.bold("y") + text.code("z"), "“x”**y**`z`"),
+        (text.evidence("a | b", ""), "a<br>b"),
+        (text.evidence("a", "c | d"), "a<br>*Would decide:* c<br>d"),
+    ],
 )
-def test_seconds_have_the_unit_that_reads_best(value, text):
-    assert tables.seconds(value) == text
+def test_each_kind_of_quantity_is_written_in_one_way(shown, expected):
+    assert shown == expected
+
+
+def test_a_finding_says_its_confidence_where_it_is_not_the_usual():
+    row = {"measure": "ratio", "value": 2.0, "low": 1.5, "high": 3.0, "note": "", "n": 6}
+    finding = text.finding(pd.Series(row | {"confidence": 0.99, "limit": NAN}))
+    assert finding == "2.00 [1.50, 3.00; 99 %]"
+    usual = pd.Series(row | {"confidence": 0.95, "limit": NAN})
+    assert text.finding(usual) == "2.00 [1.50, 3.00]"
+    noted = pd.Series({**usual, "note": "6 solved"})
+    assert text.finding(noted) == "2.00 [1.50, 3.00] (6 solved)"
+    missing = pd.Series({**usual, "value": NAN, "note": "timing was not run"})
+    assert text.finding(missing) == "timing was not run"

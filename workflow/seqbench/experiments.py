@@ -117,12 +117,12 @@ class Plan:
         """The experiment's settings for the cell, with what the model or the cell has of its own."""
         part = self.experiments[experiment]
         settings = {k: v for k, v in part.items() if k not in (*LISTS, *ABOUT)}
-        if part["kind"] == "training":
+        if lr is not None:  # a sweep gives every model the same rates and steps
+            settings["lr"] = float(lr)
+        elif part["kind"] == "training":
             trained = self.config["models"][model].get("training", {})
             settings |= {key: trained[key] for key in TRAINING if key in trained}
-            if lr is not None:
-                settings["lr"] = float(lr)
-            elif settings["lr"] == "tuned":
+            if settings["lr"] == "tuned":
                 settings["lr"] = self.rates.get((model, int(seq_len)), "tuned")
         return in_order(settings | {"base_seed": self.config["base_seed"]})
 

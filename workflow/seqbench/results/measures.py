@@ -63,7 +63,8 @@ def mean_ratio(a, b, of="time_s", confidence=CONFIDENCE):
     first, second = paired(a, b, of)
     means = (np.exp(np.log(matrix).mean(axis=1)) for matrix in (first, second))
     value, low, high, method = log_ratio(*means, True, confidence)
-    return Estimate(value, low, high, len(first), method, "log", where=span(first.columns))
+    n = len(first) if len(first.columns) else 0
+    return Estimate(value, low, high, n, method, "log", where=span(first.columns))
 
 
 def crossing(a, b, of="time_s", confidence=CONFIDENCE):
@@ -154,7 +155,9 @@ def gradient_predicts(a, vanished, confidence=CONFIDENCE):
     It arrives where the first position has more than `vanished` of the last one's.
     """
     arrives, solved = a.cells["gradient_share_initial"] > vanished, a.cells["solved_step"].notna()
-    note = f"{a.cells['gradient_share'].median():.0e} of the gradient, {solved.sum()} solved"
+    note = (
+        f"{a.cells['gradient_share_initial'].median():.0e} of the gradient, {solved.sum()} solved"
+    )
     return share(arrives == solved, cut_short(a.cells), confidence)._replace(note=note)
 
 

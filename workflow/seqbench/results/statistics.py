@@ -181,6 +181,8 @@ def crossover(seq_len, a, b, confidence=CONFIDENCE):
     x = np.log(np.asarray(seq_len, dtype=float))
     logs = np.log(np.asarray(a, dtype=float)) - np.log(np.asarray(b, dtype=float))
     logs = logs[~np.isnan(logs).any(axis=1)]
+    if len(x) < 2:
+        return [], "not enough lengths"
     if len(logs) == 0:
         return [], not_enough(0)
     y = logs.mean(axis=0)

@@ -105,6 +105,8 @@ def tokens(value, low, high, level=""):
     """A length at which something happens; where nothing in range bounds it, what is known."""
     if missing(value):
         return "–"
+    if low == 0 and high == math.inf:
+        return f"{interval(value, math.nan, math.nan, whole)} tokens"
     if low == 0:
         return f"at or below {whole(high)} tokens"
     if high == math.inf:
@@ -129,6 +131,8 @@ def accepted(low, high):
     if missing(low):
         return "–"
     bounds = [plain(x) if abs(x) < 1000 else whole(x) for x in (low, high)]
+    if low == -math.inf:
+        return f"at most {bounds[1]}"
     return f"at least {bounds[0]}" if high == math.inf else " to ".join(bounds)
 
 
