@@ -21,13 +21,14 @@ rule timing:
 
 
 rule timing_cell:
-    """Time one model at one length in a fresh process that has the machine for itself."""
+    """Time one model at one length, in turns with the reference, in a fresh process on an idle machine."""
     output:
         "<results>/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.parquet",
     wildcard_constraints:
         experiment="|".join(grid.timed),
     params:
         model=grid.model,
+        reference=grid.reference,
         settings=grid.settings,
         code=grid.code,
     log:

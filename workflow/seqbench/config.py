@@ -100,10 +100,10 @@ def model_problems(config):
         for key, allowed in (("task", tasks.tasks()), ("workload", workloads.workloads())):
             if key in part and part[key] not in allowed:
                 yield f"{experiment}.{key} is {part[key]!r}; allowed: {', '.join(allowed)}"
-        for name in part["models"]:
+        for key, name in named_models(part):
             if name not in config["models"]:
                 yield (
-                    f"{experiment}.models names {name}, which models: does not define"
+                    f"{experiment}.{key} names {name}, which models: does not define"
                     f"{nearest(name, config['models'])}"
                 )
     for name, entry in config["models"].items():
@@ -117,8 +117,14 @@ def model_problems(config):
             )
             continue
         for experiment in EXPERIMENTS:
-            if name in config[experiment]["models"]:
+            if name in {named for _, named in named_models(config[experiment])}:
                 yield from option_problems(name, experiment, config, options)
+
+
+def named_models(part):
+    """(key, model) for each model that an experiment's section names."""
+    named = [("models", name) for name in part["models"]]
+    return [*named, *([("relative_to", part["relative_to"])] if "relative_to" in part else [])]
 
 
 def option_problems(name, experiment, config, options):
@@ -214,6 +220,14 @@ class Grid:
         """Architecture and options of the cell's model."""
         return in_order(model_entry(self.config, wildcards.experiment, wildcards.model))
 
+    def reference(self, wildcards):
+        """Name and entry of the model that takes turns with the cell's."""
+        name = self.config[wildcards.experiment]["relative_to"]
+        return {
+            "entry": in_order(model_entry(self.config, wildcards.experiment, name)),
+            "name": name,
+        }
+
     def settings(self, wildcards):
         """The experiment's settings for the cell, without the lists that span the grid."""
         own = model_section(self.config, wildcards.experiment, wildcards.model)
@@ -246,7 +260,8 @@ class Grid:
         thousand cells three times as long.
         """
         part = self.config[wildcards.experiment]
-        architecture = self.config["models"][wildcards.model]["architecture"]
+        names = [wildcards.model, *([part["relative_to"]] if "relative_to" in part else [])]
+        architectures = [self.config["models"][name]["architecture"] for name in names]
         if "task" in part:
             modules = ["workflow.scripts.recall_cell", f"workflow.seqbench.tasks.{part['task']}"]
         else:
@@ -254,7 +269,7 @@ class Grid:
                 "workflow.scripts.timing_cell",
                 f"workflow.seqbench.workloads.{part['workload']}",
             ]
-        return digest(*modules, models.locate(architecture)[0])
+        return digest(*modules, *(models.locate(one)[0] for one in architectures))
 
     def task(self, wildcards):
         """Files of the task of an experiment that trains, where its floors are."""
