@@ -15,6 +15,7 @@ import torch
 
 from tests.conftest import ROOT, shipped
 from workflow.seqbench import workloads
+from workflow.seqbench.config import check
 from workflow.seqbench.measuring import machine, sampling
 from workflow.seqbench.measuring import timing as measure
 from workflow.seqbench.results.schemas import schema
@@ -406,7 +407,7 @@ def test_the_forward_pass_is_timed_in_its_mode_and_without_gradients(mode):
 
 CODE = """
 import json, sys
-from workflow.seqbench.timing.measure import measure_cell
+from workflow.seqbench.measuring.timing import measure_cell
 jobs = json.loads(sys.argv[1])
 print(json.dumps({name: measure_cell("timing", *job) for name, *job in jobs}))
 """
@@ -416,12 +417,8 @@ HUNGRY = {"architecture": "tests.known_truth:Hungry"}  # 400 bytes for each pair
 
 def settings_of(**own):
     """The settings of small and short cells."""
-    base = {
-        key: value
-        for key, value in shipped()["timing"].items()
-        if key not in ("models", "seq_lens", "seeds")
-    }
-    quick = {"base_seed": 0, "d_model": 16, "warmup_s": 0.01, "max_seconds": 0.1}
+    base = check(shipped()).settings("timing", "lstm", 100)
+    quick = {"d_model": 16, "warmup_s": 0.01, "max_seconds": 0.1}
     return base | quick | {"min_samples": 5} | own
 
 
@@ -482,9 +479,11 @@ def system():
 
 def test_a_cell_has_every_column(rows):
     for row in rows.values():
-        assert set(row) <= set(schema("timing").names)
-        assert all(row.get(f.name) is not None for f in schema("timing") if not f.nullable)
-    lacking = {name for name in schema("timing").names if rows["plain"].get(name) is None}
+        assert set(row) <= set(schema("timing", "timing").names)
+        assert all(
+            row.get(f.name) is not None for f in schema("timing", "timing") if not f.nullable
+        )
+    lacking = {name for name in schema("timing", "timing").names if rows["plain"].get(name) is None}
     assert lacking <= {"error", "unpaired", "governor", "git_commit", "git_dirty"}
 
 
