@@ -79,18 +79,26 @@ class Diverging(Oracle):
 
 
 class Slow(Oracle):
-    """An oracle that takes a tenth of a second."""
+    """An oracle that takes a tenth of a second, or another time."""
+
+    def __init__(self, d_model, seq_len, seconds=0.1):
+        super().__init__(d_model, seq_len)
+        self.seconds = seconds
 
     def forward(self, x):
         import time
 
-        time.sleep(0.1)
+        time.sleep(self.seconds)
         return super().forward(x)
 
 
 class Hungry(Known):
-    """Needs 400 bytes for each pair of positions, which it fills."""
+    """Needs 400 bytes for each pair of positions, which it fills, or only at one length."""
+
+    def __init__(self, d_model, seq_len, only_at=None):
+        super().__init__(d_model, seq_len)
+        self.only_at = only_at
 
     def forward(self, x):
-        n = x.shape[1]
+        n = x.shape[1] if self.only_at in (None, x.shape[1]) else 1
         return x + torch.ones(100, n, n).sum() * 0

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from workflow.seqbench import models
-from workflow.seqbench.measuring.classifier import READOUTS, Recaller, build_classifier
+from workflow.seqbench.measuring.classifier import READOUTS, SequenceClassifier, build_classifier
 from workflow.seqbench.measuring.interventions import (
     forbid_first,
     intervene,
@@ -22,7 +22,7 @@ SETTINGS = {"d_model": WIDTH, "vocabulary": WIDTH}
 
 def reader(core, readout="last"):
     """A net that names the token whose unit vector its core puts out."""
-    net = Recaller(core, WIDTH, WIDTH, readout)
+    net = SequenceClassifier(core, WIDTH, WIDTH, readout)
     with torch.no_grad():
         net.embedding.weight.copy_(torch.eye(WIDTH))
         net.head.weight.copy_(torch.eye(WIDTH))

@@ -8,18 +8,18 @@ import pytest
 import torch
 
 from tests.conftest import shipped
-from workflow.seqbench import shards
-from workflow.seqbench.measuring import training as train as recall_train
-from workflow.seqbench.measuring.evaluate import evaluate, lengthened
+from workflow.seqbench.config import check
+from workflow.seqbench.measuring import training as recall_train
 from workflow.seqbench.measuring.classifier import build_classifier
+from workflow.seqbench.measuring.evaluate import evaluate, lengthened
 from workflow.seqbench.measuring.probes import forget_gate, gradient_flow
-from workflow.seqbench.measuring.shard import schema
 from workflow.seqbench.measuring.seeds import generator
+from workflow.seqbench.results import shards
+from workflow.seqbench.results.schemas import schema
 from workflow.seqbench.tasks import first_token
 
 SETTINGS = {
-    **{k: v for k, v in shipped()["recall"].items() if k not in ("models", "seq_lens", "seeds")},
-    "base_seed": 0,
+    **check(shipped()).settings("recall", "transformer", 100),
     "d_model": 16,
     "batch_size": 16,
     "steps": 20,
@@ -187,9 +187,11 @@ def test_the_parts_of_a_model_have_streams_of_their_own(monkeypatch):
 
 def test_a_row_is_complete(tmp_path):
     row = train(TRANSFORMER)
-    shards.write(row, schema("recall"), tmp_path / "shard.parquet", {})
+    shards.write(row, schema("training", "recall"), tmp_path / "shard.parquet", {})
     names = {"swap_state_follows", "swap_cell_follows", "swap_hidden_follows"}
-    assert set(schema("recall").names) - row.keys() == names  # a Transformer has no such state
+    assert (
+        set(schema("training", "recall").names) - row.keys() == names
+    )  # a Transformer has no such state
     assert (row["status"], row["steps"], row["error"]) == ("ok", 20, None)
     assert len(row["train_loss"]) == 20
     assert row["eval_step"] == [5, 10, 15, 20]
@@ -263,14 +265,14 @@ def test_a_loss_that_is_not_finite_is_diverged_and_a_row(tmp_path):
     assert len(row["train_loss"]) == 8
     assert row["error"] == "diverged after 8 of 40 steps"
     assert row["solved_step"] is None
-    shards.write(row, schema("recall"), tmp_path / "shard.parquet", {})
+    shards.write(row, schema("training", "recall"), tmp_path / "shard.parquet", {})
 
 
 def test_a_cell_that_takes_too_long_is_over_budget_and_a_row(tmp_path):
     row = train(LSTM, max_seconds=1e-9)
     assert (row["status"], row["steps"], row["eval_step"]) == ("over budget", 5, [5])
     assert row["error"] == "over budget after 5 of 20 steps"
-    shards.write(row, schema("recall"), tmp_path / "shard.parquet", {})
+    shards.write(row, schema("training", "recall"), tmp_path / "shard.parquet", {})
 
 
 # What counts as solved.
@@ -544,7 +546,7 @@ def test_a_learned_table_is_a_reason_for_no_result_at_greater_length(positions, 
     row = train(TRANSFORMER | {"positions": positions})
     assert row["accuracy_2x"] is row["accuracy_4x"] is None
     assert row["accuracy_longer_error"] == "core.positions.table is learned and has 6 positions"
-    shards.write(row, schema("recall"), tmp_path / "shard.parquet", {})
+    shards.write(row, schema("training", "recall"), tmp_path / "shard.parquet", {})
 
 
 def test_accuracy_at_greater_lengths_is_that_at_those_lengths():

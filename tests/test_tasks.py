@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from workflow.seqbench.seeds import derive, generator
 
 from workflow.seqbench import tasks
+from workflow.seqbench.measuring.seeds import derive, generator
 from workflow.seqbench.tasks import first_token
 
 

@@ -14,6 +14,7 @@ rule timing_cell:
         experiment=either(plan.names("timing")),
     params:
         options=asks(plan.model),
+        reference=asks(plan.reference),
         settings=asks(plan.settings),
         code=asks(plan.code),
     log:

@@ -77,8 +77,10 @@ def model_problems(config):
         for key, allowed in (("task", tasks.tasks()), ("workload", workloads.workloads())):
             if key in part and part[key] not in allowed:
                 yield f"experiments.{name}.{key} is {part[key]!r}; allowed: {', '.join(allowed)}"
-        for key in ("models", "seq_lens_of", "seeds_of"):
-            for model in part[key]:
+        named = {key: part[key] for key in ("models", "seq_lens_of", "seeds_of")}
+        named["relative_to"] = [part["relative_to"]] if "relative_to" in part else []
+        for key, names in named.items():
+            for model in names:
                 if model not in config["models"]:
                     yield (
                         f"experiments.{name}.{key} names {model}, which models: does not define"
@@ -95,7 +97,7 @@ def model_problems(config):
             )
             continue
         for experiment, part in config["experiments"].items():
-            if name in part["models"]:
+            if name in (*part["models"], part.get("relative_to")):
                 yield from option_problems(config, experiment, name, known)
 
 

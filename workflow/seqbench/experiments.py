@@ -12,7 +12,7 @@ from workflow.seqbench.sources import digest
 KINDS = ("timing", "training")
 # Keys of an experiment that span its cells; all others are settings of every cell.
 LISTS = ("models", "add_models", "seq_lens", "seq_lens_of", "seeds", "seeds_of", "learning_rates")
-ABOUT = ("kind", "on_demand")  # what neither spans cells nor reaches them
+ABOUT = ("kind", "on_demand", "relative_to")  # what neither spans cells nor reaches them
 # Keys of a model's `training` section that say how it is trained, not what it is.
 TRAINING = ("lr", "steps")
 
@@ -113,6 +113,11 @@ class Plan:
             options["match_parameters_to"] = in_order(options_of(self.config, target, kind))
         return in_order(options)
 
+    def reference(self, experiment, **_):
+        """Name, and architecture and options, of the model that takes turns with the cell's."""
+        name = self.experiments[experiment]["relative_to"]
+        return {"entry": self.model(experiment, name), "name": name}
+
     def settings(self, experiment, model, seq_len, lr=None, **_):
         """The experiment's settings for the cell, with what the model or the cell has of its own."""
         part = self.experiments[experiment]
@@ -135,6 +140,8 @@ class Plan:
         part, options = self.experiments[experiment], self.model(experiment, model)
         package = {"timing": "workloads", "training": "tasks"}[part["kind"]]
         entries = [options, options.get("match_parameters_to", options)]
+        if "relative_to" in part:
+            entries.append(self.model(experiment, part["relative_to"]))
         layout = {name: row[::2] for name, row in schemas.columns(part["kind"]).items()}
         return digest(
             f"workflow.scripts.{part['kind']}_cell",

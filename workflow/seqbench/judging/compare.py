@@ -121,7 +121,7 @@ def distinct(values):
 
 def time_columns(a, b, margin):
     """Ratio of times in calibration units; the processes of two runs are no pairs."""
-    estimate = ratio(Selection("A", a), Selection("B", b), of=NUMBER["timing"], paired=False)
+    estimate = ratio(Selection("A", a), Selection("B", b), of=NUMBER["timing"])
     times = [cells[NUMBER["timing"]].dropna() for cells in (a, b)]
     kind = classify_ratio(estimate.low, estimate.high, margin)
     outcome = {"faster": "A faster", "slower": "A slower"}.get(kind, kind)

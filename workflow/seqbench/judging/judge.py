@@ -10,6 +10,7 @@ import pandas as pd
 
 from workflow.seqbench.judging.deciding import what_would_decide
 from workflow.seqbench.judging.statements import options
+from workflow.seqbench.log import UserError
 from workflow.seqbench.results.measures import MEASURES, Estimate
 from workflow.seqbench.results.selecting import NotInRun, select
 from workflow.seqbench.results.statistics import CONFIDENCE
@@ -104,7 +105,11 @@ def measured(specification, selections, confidence):
     if all(selection.cells.empty for selection in selections):
         return Estimate(note="no cells")
     measure = MEASURES[specification["measure"]]
-    return measure(*selections, **options(specification), confidence=confidence)
+    try:
+        return measure(*selections, **options(specification), confidence=confidence)
+    except KeyError as error:
+        name = specification["measure"]
+        raise UserError(f"a statement's measure {name} reads {error}, which cells lack") from error
 
 
 def text_of(chosen):

@@ -57,7 +57,7 @@ def measure_problems(statement):
                 continue
             signature = inspect.signature(MEASURES[measure]).parameters
             selections = [key for key in signature if key in ("a", "b")]
-            known = [key for key in signature if key not in (*selections, "confidence", "paired")]
+            known = [key for key in signature if key not in (*selections, "confidence")]
             for key in options(specification):
                 if key not in known:
                     yield f"{place}: {measure} has no option {key}{nearest(key, known)}"

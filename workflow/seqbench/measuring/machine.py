@@ -16,6 +16,11 @@ import torch
 
 from workflow.seqbench.log import UserError
 
+try:
+    import resource
+except ImportError:  # not a Unix
+    resource = None
+
 BUSY_CORES = 0.3  # more than this kept busy by others is worth a flag
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
@@ -62,18 +67,54 @@ def describe(device, parameters):
 
 
 def set_malloc(setting):
-    """Set how glibc allocates large buffers in this process: system, as it comes, or raised.
+    """Set how the C library allocates large buffers in this process; say what is in force.
 
-    raised: freed memory stays with the process, whatever the size of the buffer. As it comes, glibc
-    maps large buffers at each allocation and gives the top of its heap back, so that a training step
-    of the original's Transformer at 100 tokens has ten to twenty thousand page faults, a fifth of its
-    time. No number depends on it. It cannot be undone, and does nothing with another C library.
+    system: as it comes. glibc then maps each buffer above 32 MB when it is needed and unmaps it
+    when it is freed, so that every call pays for a page fault for each 4 KB of it. raised: buffers
+    of any size stay with the process (mallopt(3): M_MMAP_MAX 0, M_TRIM_THRESHOLD -1; a threshold
+    of its own for mmap is refused above 32 MB before glibc 2.35). To be called before anything
+    large is allocated. It cannot be undone, and does nothing where the library is not glibc.
     """
+    try:
+        version = os.confstr("CS_GNU_LIBC_VERSION")  # "glibc 2.36"
+    except (AttributeError, OSError, ValueError):
+        return "system: not glibc"
     if setting == "raised":
-        with suppress(OSError, AttributeError):
-            libc = ctypes.CDLL(None)
-            libc.mallopt(M_MMAP_MAX, 0)  # no buffer has a mapping of its own
-            libc.mallopt(M_TRIM_THRESHOLD, -1)  # the heap is never trimmed
+        libc = ctypes.CDLL(None)
+        if libc.mallopt(M_MMAP_MAX, 0) and libc.mallopt(M_TRIM_THRESHOLD, -1):
+            return f"{version}: no mmap, no trim"
+    own = [f"{key}={value}" for key, value in sorted(os.environ.items()) if is_malloc(key)]
+    return " ".join([f"{version}: system", *own])
+
+
+def is_malloc(key):
+    """Whether an environment variable sets how glibc allocates."""
+    return key == "GLIBC_TUNABLES" or key.startswith("MALLOC_")
+
+
+def page_faults():
+    """Minor page faults of this process so far; 0 where the system does not count them."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt if resource else 0
+
+
+def clock(device, threads):
+    """The clock to time calls by: the process's CPU time where one thread does all the work.
+
+    What the system gives to other processes meanwhile does not count then.
+    """
+    return time.process_time if device == "cpu" and threads == 1 else time.perf_counter
+
+
+def pin(count):
+    """Keep this process on `count` cores, those least busy just now; None where that cannot be."""
+    try:
+        allowed = os.sched_getaffinity(0)
+        busy = dict(enumerate(psutil.cpu_percent(0.1, percpu=True)))
+        chosen = sorted(sorted(allowed), key=lambda core: busy.get(core, 0.0))[:count]
+        os.sched_setaffinity(0, chosen)
+    except (AttributeError, OSError):
+        return None
+    return sorted(chosen)
 
 
 @contextmanager
@@ -90,28 +131,22 @@ def watch_load():
 
 
 def calibration_kernel(device):
-    """A fixed piece of work, a matrix product and an elementwise pass: seconds it takes now.
+    """A fixed piece of work: a matrix product and an elementwise pass, about a millisecond.
 
-    Times divided by it compare across machines better than seconds do, and its drift within a
-    cell shows a machine that changed its speed.
+    Times divided by its time compare across machines better than seconds do. It writes where it
+    wrote before, so that memory allocation is no part of it; it is small, so that the models find
+    most of the cache as they left it.
     """
     generator = torch.Generator().manual_seed(0)
-    a = torch.randn(384, 384, generator=generator).to(device)
-    b = torch.randn(1 << 20, generator=generator).to(device)
-    synchronize = synchronizer(device)
+    a = torch.randn(256, 256, generator=generator).to(device)
+    b = torch.randn(1 << 17, generator=generator).to(device)
+    product, image = torch.empty_like(a), torch.empty_like(b)
 
-    def run():
-        synchronize()
-        start = time.perf_counter()
-        torch.mm(a, a)
-        torch.tanh(b)
-        synchronize()
-        return time.perf_counter() - start
+    def call():
+        torch.mm(a, a, out=product)
+        return torch.tanh(b, out=image)
 
-    def median_of_five():
-        return sorted([run() for _ in range(6)][1:])[2]  # the first run finds cold caches
-
-    return median_of_five
+    return call
 
 
 def peak_memory(call, device):
@@ -154,8 +189,6 @@ def limit_memory(megabytes):
     """
     if platform.system() != "Linux":
         return
-    import resource
-
     free = psutil.virtual_memory().available
     group = read_text("/sys/fs/cgroup/memory.max")  # of a container or a cluster job
     if group and group.isdigit():

@@ -1,139 +1,144 @@
-"""How long a call takes: cold, warmed up, sampled until the interval is narrow enough.
+"""How long calls take, timed in turns within one process.
 
-The rules are those of the field's benchmark tools (torch.utils.benchmark, pyperf, asv) and of
-Georges et al. 2007: what is stored is every sample, and outliers are kept.
+What slows a small machine down comes and goes within seconds, so times taken one after the other
+do not compare. Here every round times each call once, in a slice of a few milliseconds and in
+random order: what lasts longer than a round meets all of its calls and cancels in their ratio
+(duet benchmarking: Bulej et al. 2020; random interleaving: google/benchmark). Every sample is
+kept, outliers too.
 """
 
 import gc
 import math
 import time
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
-STEADY = 0.05  # first and second half of the samples agree within this, or the cell is flagged
-DRIFT = 0.05  # the calibration kernel stays within this, or the cell is flagged
-RECALIBRATE_S = 0.5  # seconds of sampling between two calibrations
+
+class Samples(NamedTuple):
+    """What `alternate` returns; each dict has the names of the calls as keys."""
+
+    seconds: dict  # seconds a call, a list with an entry a round: entries i are of the same round
+    repeats: dict  # calls that a slice repeats
+    faults: dict  # page faults a call, median of the slices
+    waited: float  # share of the slices' wall time that the clock did not count
+    warmup_calls: int  # turns of the warm-up
+    warmup_s: float  # their wall time
+    stop_reason: str
+    half_width: float  # of the interval of what the sampling was to settle
 
 
-def sample(call, settings, calibrate, synchronize=lambda: None):
-    """Time `call()`, which takes no arguments and returns what it computed.
+def alternate(
+    calls, settings, rng, clock=time.perf_counter, synchronize=lambda: None, faults=lambda: 0
+):
+    """Time `calls`, a dict of functions without arguments, in turns: a warm-up, then rounds.
 
-    settings: warmup_calls, warmup_s; sample_s (a sample repeats the call until it lasts this
-    long); target_half_width (relative; the reason to stop), min_samples, max_samples,
-    max_seconds. `calibrate()` returns the seconds of a fixed kernel.
-
-    Returns a dict: cold_s, warmup_calls, warmup_s, samples_s (seconds a call, one entry a
-    sample), calls_per_sample, stop_reason, half_width (relative, within this process),
-    steady_change, calibrations_s, calibration_s, calibration_drift, flags.
+    settings: warmup_calls (of each) and warmup_s (of all), both at least; sample_s, which a slice
+    lasts at least; target_half_width, min_samples, max_samples, max_seconds: when the rounds end.
+    They are to settle the ratio of the first two calls, or the time of the first if it is alone,
+    on the log scale. `rng` orders each round; `clock()` and `faults()` give the seconds and the
+    page faults that count, both so far.
     """
 
-    def timed(calls):
+    def timed(call, repeats):
+        """Seconds by the clock, seconds on the wall and page faults of so many calls."""
         synchronize()
-        start = time.perf_counter()
-        for _ in range(calls):
+        faulted, wall, start = faults(), time.perf_counter(), clock()
+        for _ in range(repeats):
             output = call()
         synchronize()
-        elapsed = time.perf_counter() - start
+        elapsed = clock() - start, time.perf_counter() - wall, faults() - faulted
         del output
         return elapsed
-
-    cold_s = timed(1)
-    calibrations = [calibrate()]
 
     enabled = gc.isenabled()
     gc.disable()
     try:
-        warmup_calls, warmup_s, fastest = 0, 0.0, cold_s
-        while warmup_calls < settings["warmup_calls"] or warmup_s < settings["warmup_s"]:
-            elapsed = timed(1)
-            warmup_calls, warmup_s = warmup_calls + 1, warmup_s + elapsed
-            fastest = min(fastest, elapsed)
-        # By the fastest call, and tried as the last part of the warm-up: no sample is to be too
-        # short for the clock.
-        calls = math.ceil(1.1 * settings["sample_s"] / fastest)
-        while calls > 1 and (elapsed := timed(calls)) < settings["sample_s"]:
-            calls = math.ceil(1.2 * calls * settings["sample_s"] / elapsed)
-
-        samples, stop, half_width = [], "", math.nan
-        begin = calibrated = time.perf_counter()
+        warmup_calls, warmup_s, fastest = warm_up(calls, settings, timed)
+        repeats = {
+            name: slice_length(partial(timed, call), fastest[name], settings["sample_s"])
+            for name, call in calls.items()
+        }
+        slices, seconds = {name: [] for name in calls}, {name: [] for name in calls}
+        begin, stop = clock(), ""
         while not stop:
-            samples.append(timed(calls) / calls)
-            now = time.perf_counter()
-            if now - calibrated > RECALIBRATE_S:
-                calibrations.append(calibrate())
-                timed(1)  # the kernel has pushed the model out of the caches
-                calibrated = time.perf_counter()
-            if len(samples) >= settings["min_samples"]:
-                half_width = relative_half_width(samples)
-                if half_width <= settings["target_half_width"]:
-                    stop = "interval narrow enough"
-            if not stop and len(samples) >= settings["max_samples"]:
-                stop = "max_samples"
-            if not stop and now - begin >= settings["max_seconds"]:
-                stop = "max_seconds"
+            for name in rng.permutation(list(calls)):
+                if repeats[name] > 1:  # the others have pushed its data out of the caches
+                    calls[name]()
+                slices[name].append(timed(calls[name], repeats[name]))
+                seconds[name].append(slices[name][-1][0] / repeats[name])
+            width = half_width(log_ratios(*list(seconds.values())[:2]))
+            stop = reason(settings, len(seconds[name]), width, clock() - begin)
     finally:
         if enabled:
             gc.enable()
-
-    calibrations.append(calibrate())
-    half = len(samples) // 2
-    change = np.median(samples[half:]) / np.median(samples[:half]) - 1 if half else math.nan
-    drift = max(calibrations) / min(calibrations) - 1
-    flags = []
-    if abs(change) > STEADY:
-        flags.append("not steady")
-    if drift > DRIFT:
-        flags.append("calibration drift")
-    if not half_width <= settings["target_half_width"]:
-        flags.append("interval wide")
-    return {
-        "cold_s": cold_s,
-        "warmup_calls": warmup_calls,
-        "warmup_s": warmup_s,
-        "samples_s": samples,
-        "calls_per_sample": calls,
-        "stop_reason": stop,
-        "half_width": float(half_width),
-        "steady_change": float(change),
-        "calibrations_s": calibrations,
-        "calibration_s": float(np.median(calibrations)),
-        "calibration_drift": drift,
-        "flags": flags,
-    }
+    counted, wall, _ = np.sum(list(slices.values()), axis=(0, 1))
+    typical = {name: float(np.median(slices[name], axis=0)[2]) / repeats[name] for name in calls}
+    return Samples(
+        seconds, repeats, typical, 1 - counted / wall, warmup_calls, warmup_s, stop, width
+    )
 
 
-def relative_half_width(samples):
-    """Half-width over median of the median's 95 % interval from order statistics.
+def warm_up(calls, settings, timed):
+    """Turns of slices of each call until all are warm: turns, seconds, fastest call of each.
 
-    With the normal approximation of the ranks (Conover 1999, section 3.2): it decides when to
+    All by the wall. A call shorter than such a slice is made twice at least, so that the fastest
+    found the caches warm.
+    """
+    fastest, turns, seconds = dict.fromkeys(calls, math.inf), 0, 0.0
+    begin = time.perf_counter()
+    while turns < max(1, settings["warmup_calls"]) or seconds < settings["warmup_s"]:
+        for name, call in calls.items():
+            slice_s = 0.0
+            while slice_s < 2 * settings["sample_s"]:
+                elapsed = timed(call, 1)[1]
+                slice_s, fastest[name] = slice_s + elapsed, min(fastest[name], elapsed)
+        turns, seconds = turns + 1, time.perf_counter() - begin
+    return turns, seconds, fastest
+
+
+def slice_length(timed, fastest, sample_s):
+    """Calls that last `sample_s` at least: by the fastest, and tried, as a part of the warm-up."""
+    count = math.ceil(1.1 * sample_s / fastest)
+    while count > 1 and (elapsed := timed(count)[1]) < sample_s:
+        count = math.ceil(1.2 * count * sample_s / elapsed)
+    return count
+
+
+def log_ratios(first, second=None):
+    """ln(first / second), or ln(first) where it is alone: one entry a round."""
+    return np.log(first) - (0 if second is None else np.log(second))
+
+
+def half_width(values):
+    """Half-width of the 95 % interval of the median of `values`, from order statistics.
+
+    With the normal approximation of the ranks (Conover 1999, section 3.2). It decides when to
     stop, and is no interval of the cell, which is taken over processes.
     """
-    ordered, n = np.sort(samples), len(samples)
+    ordered, n = np.sort(values), len(values)
     spread = 0.98 * math.sqrt(n)
     low = max(0, math.floor((n - 1) / 2 - spread))
     high = min(n - 1, math.ceil((n - 1) / 2 + spread))
-    return float((ordered[high] - ordered[low]) / 2 / np.median(ordered))
+    return float(ordered[high] - ordered[low]) / 2
 
 
-def cold(call, calibrate, synchronize=lambda: None):
-    """One call and nothing else, as the original notebook did; the same dict, without samples."""
+def reason(settings, rounds, width, seconds):
+    """Why sampling ends after so many rounds and seconds, or "" while it goes on."""
+    if rounds < settings["min_samples"]:
+        return ""
+    if width <= settings["target_half_width"]:
+        return "interval narrow enough"
+    if rounds >= settings["max_samples"]:
+        return "max_samples"
+    return "max_seconds" if seconds >= settings["max_seconds"] else ""
+
+
+def cold(call, synchronize=lambda: None):
+    """(seconds of the very first call, by the clock on the wall, and what it returned)."""
     synchronize()
     start = time.perf_counter()
-    call()
+    output = call()
     synchronize()
-    elapsed = time.perf_counter() - start
-    calibration_s = calibrate()
-    return {
-        "cold_s": elapsed,
-        "warmup_calls": 0,
-        "warmup_s": 0.0,
-        "samples_s": [],
-        "calls_per_sample": 1,
-        "stop_reason": "cold call only",
-        "half_width": math.nan,
-        "steady_change": math.nan,
-        "calibrations_s": [calibration_s],
-        "calibration_s": calibration_s,
-        "calibration_drift": 0.0,
-        "flags": [],
-    }
+    return time.perf_counter() - start, output

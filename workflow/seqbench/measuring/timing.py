@@ -2,29 +2,33 @@
 
 import importlib
 import signal
+import time
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
 
-from workflow.seqbench import models
 from workflow.seqbench.measuring import machine, sampling
 from workflow.seqbench.measuring.seeds import derive
+from workflow.seqbench.models import parameters as count
 
 
 class OverBudget(Exception):
-    """The cell took longer than time_limit_s."""
+    """What ran took longer than it was given."""
 
 
-def measure_cell(experiment, cell, model, settings):
+def measure_cell(experiment, cell, model, reference, settings):
     """Row of one cell; `cell` holds model (its name), seq_len and seed.
 
-    model: architecture and options; settings: the experiment's section of the config. The call
-    that is timed comes from the workload that the settings name. A cell that does not fit into
-    memory or time is a row with that status; any other error is raised.
+    model: architecture and options. reference: {"name", "entry"} of the model that the ratio is
+    to, or None. settings: the experiment's section of the config. The call that is timed comes
+    from the workload that the settings name. A cell that does not fit into memory or time is a row
+    with that status; any other error is raised.
     """
-    parameters = {"model": model, "settings": settings}
+    malloc = machine.set_malloc(settings["malloc"])
     machine.set_up(settings["device"], settings["threads"])
+    parameters = {"model": model, "reference": reference, "settings": settings}
     row = {
         "experiment": experiment,
         **cell,
@@ -32,52 +36,141 @@ def measure_cell(experiment, cell, model, settings):
         "status": "ok",
         "flags": [],
         **{key: settings[key] for key in ("workload", "batch_size", "d_model", "mode", "calls")},
+        "reference": reference and reference["name"],
         **machine.describe(settings["device"], parameters),
+        "malloc": malloc,
+        "pinned_to": machine.pin(settings["threads"]),
+        "clock": machine.clock(settings["device"], settings["threads"]).__name__,
     }
     if settings["device"] == "cpu":
         machine.limit_memory(settings["memory_limit_mb"])
-    torch.manual_seed(derive(settings["base_seed"], experiment, *cell.values()))
+    stream = settings["base_seed"], experiment, *cell.values()
+    torch.manual_seed(derive(*stream))
+    rng = np.random.default_rng(derive(*stream, "order"))
     with machine.watch_load() as load:
-        try:
-            with time_limit(settings["time_limit_s"]):
-                row |= timed_columns(cell["seq_len"], model, settings)
-        except OverBudget as error:
-            row |= {"status": "over budget", "error": str(error)}
-        except (MemoryError, RuntimeError) as error:
-            if not machine.is_out_of_memory(error):
-                raise
-            row |= {"status": "out of memory", "error": str(error).split("\n")[0]}
-    row |= load
-    if load["busy_cores"] > machine.BUSY_CORES:
-        row["flags"] = [*row["flags"], "busy machine"]
-    return row
+        row |= timed_columns(cell["seq_len"], model, reference, settings, rng)
+    return row | load
 
 
-def timed_columns(seq_len, model, settings):
-    """Everything that a cell with status ok holds."""
-    device = settings["device"]
-    workload = importlib.import_module(f"workflow.seqbench.workloads.{settings['workload']}")
+def timed_columns(seq_len, model, reference, settings, rng):
+    """What the cell's calls took and needed; status and error alone where they do not fit.
+
+    A partner that does not fit is left out, and so are both if nothing fits with them: the model's
+    own times survive.
+    """
+    end = time.monotonic() + settings["time_limit_s"]
+
+    def attempt(share, action, *arguments):
+        """`fitting` in this share of the time that is left."""
+        return fitting(share * (end - time.monotonic()), partial(action, *arguments))
+
+    first, failed = attempt(1, first_calls, model, settings, seq_len)
+    if failed:
+        return failed
+    call, columns = first
+    if settings["calls"] == "cold":
+        return columns | cold_columns(columns["cold_s"], settings, rng)
+    calls, absent = {"model": call}, []
+    for name, entry, length in partners(model, reference, seq_len):
+        first, failed = attempt(1 / 4, first_calls, entry, settings, length)
+        if failed:
+            absent.append(f"{name}: {failed['status']}")
+        else:
+            calls[name] = first[0]
+    samples, failed = attempt(1 / 2, in_turns, calls, settings, rng)
+    if failed and len(calls) > 1:
+        calls, absent, first = {"model": call}, [f"together: {failed['status']}"], None
+        samples, failed = attempt(1, in_turns, calls, settings, rng)
+    if failed:
+        return failed
+    half_seq_len = seq_len // 2 if "half" in calls else None
+    columns |= {"half_seq_len": half_seq_len, "unpaired": "; ".join(absent) or None}
+    return columns | sample_columns(samples)
+
+
+def partners(model, reference, seq_len):
+    """(name, architecture and options, length) of what takes turns with the model."""
+    if reference:
+        yield "reference", reference["entry"], seq_len
+    if seq_len > 1:
+        yield "half", model, seq_len // 2
+
+
+def first_calls(model, settings, seq_len):
+    """A new instance's call, and columns: its size, its first call's time, its second's memory."""
+    name, device = settings["workload"], settings["device"]
+    workload = importlib.import_module(f"workflow.seqbench.workloads.{name}")
     module, call, tokens, flops = workload.prepare(model, settings, seq_len, device)
     assert module.training == (settings["mode"] == "train")
-    calibrate = machine.calibration_kernel(device)
-    synchronize = machine.synchronizer(device)
-    if settings["calls"] == "cold":
-        columns = sampling.cold(call, calibrate, synchronize)
-        time_s = columns["cold_s"]
-    else:
-        columns = sampling.sample(call, settings, calibrate, synchronize)
-        time_s = float(np.median(columns["samples_s"]))
-    added, peak = machine.peak_memory(call, device)
-    if not torch.isfinite(call()).all():
+    cold_s, output = sampling.cold(call, machine.synchronizer(device))
+    if not torch.isfinite(output).all():
         raise ValueError("the timed call returns values that are not finite")
-    return columns | {
-        "time_s": time_s,
+    added, peak = machine.peak_memory(call, device)
+    return call, {
+        "cold_s": cold_s,
         "call_memory_bytes": added,
         "peak_memory_bytes": peak,
-        "parameters": models.parameters(module),
+        "parameters": count(module),
         "tokens": tokens,
         "flops": flops,
     }
+
+
+def in_turns(calls, settings, rng):
+    """`sampling.alternate` of the calls and the calibration kernel, as this machine counts."""
+    device, threads = settings["device"], settings["threads"]
+    return sampling.alternate(
+        calls | {"calibration": machine.calibration_kernel(device)},
+        settings,
+        rng,
+        machine.clock(device, threads),
+        machine.synchronizer(device),
+        machine.page_faults,
+    )
+
+
+def sample_columns(samples):
+    """Columns of one cell from the samples of its calls; a call that is not there has none."""
+    columns = {
+        "warmup_calls": samples.warmup_calls,
+        "warmup_s": samples.warmup_s,
+        "calls_per_sample": samples.repeats.get("model", 1),
+        "page_faults": samples.faults.get("model"),
+        "stop_reason": samples.stop_reason,
+        "half_width": samples.half_width,
+        "waited": samples.waited,
+        "calibrations_s": samples.seconds["calibration"],
+        "calibration_s": float(np.median(samples.seconds["calibration"])),
+    }
+    for name, prefix in {"model": "", "reference": "reference_", "half": "half_"}.items():
+        if name in samples.seconds:
+            columns[f"{prefix}samples_s"] = samples.seconds[name]
+            columns[f"{prefix}time_s"] = float(np.median(samples.seconds[name]))
+    return columns
+
+
+def cold_columns(cold_s, settings, rng):
+    """Columns of a cell that times its first call alone; only the calibration kernel has samples."""
+    few = settings | {"min_samples": 5, "max_samples": 5}
+    columns = sample_columns(in_turns({}, few, rng))
+    return columns | {"time_s": cold_s, "samples_s": [], "stop_reason": "cold call only"}
+
+
+def fitting(seconds, action):
+    """(what `action()` returns, None), or (None, columns that say why it does not fit).
+
+    It may not take more than so many seconds, nor more memory than there is. Other errors are
+    raised.
+    """
+    try:
+        with time_limit(seconds):
+            return action(), None
+    except OverBudget as error:
+        return None, {"status": "over budget", "error": str(error)}
+    except (MemoryError, RuntimeError) as error:
+        if not machine.is_out_of_memory(error):
+            raise
+        return None, {"status": "out of memory", "error": str(error).split("\n")[0]}
 
 
 @contextmanager
@@ -85,10 +178,10 @@ def time_limit(seconds):
     """Raise OverBudget in the block after so many seconds, as soon as the running operation ends."""
 
     def stop(signum, frame):
-        raise OverBudget(f"the cell was not done after {seconds} s")
+        raise OverBudget(f"not done after {seconds:.3g} s")
 
     previous = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3))
     try:
         yield
     finally:

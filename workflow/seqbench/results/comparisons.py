@@ -1,9 +1,9 @@
-"""Tables `ratios` and `scaling`: how models compare with the first one, and how their times grow."""
+"""Tables `ratios` and `scaling`: how models compare with the reference, and how their times grow."""
 
 import pandas as pd
 
 from workflow.seqbench.results.measures import crossing, law, mean_ratio, overtakes, ratio, slope
-from workflow.seqbench.results.selecting import select
+from workflow.seqbench.results.selecting import Selection, select
 from workflow.seqbench.results.statistics import classify_ratio
 
 RATIO = ["experiment", "model", "relative_to", "seq_len", "ratio", "ratio_low", "ratio_high"]
@@ -11,23 +11,31 @@ RATIO += ["n", "interval", "verdict", "equal_at", "equal_low", "equal_high", "eq
 
 
 def ratios(run, experiments, margin):
-    """Each model's time over the first model's: a row per (experiment, model, seq_len).
+    """Each model's time over the reference's: a row per (experiment, model, seq_len).
 
-    One more row for all lengths (seq_len empty) holds the mean ratio, and the length in the measured
-    range at which both take the same time. Two times within `margin` of each other are equal.
+    The reference is the model that took turns with each, or else the first one; its own row, where
+    it took turns with itself, is the noise floor. One more row for all lengths (seq_len empty) holds
+    the mean ratio, and the length in the measured range at which both take the same time. Two times
+    within `margin` of each other are equal.
     """
     rows = []
     for experiment in experiments:
-        first, *others = run.table(f"{experiment}_cells")["model"].unique()
-        reference = select(run, experiment, first)
-        for model in others:
+        models = run.table(f"{experiment}_cells")["model"].unique()
+        first = select(run, experiment, models[0])
+        name = first.reference or models[0]
+        reference = select(run, experiment, name) if name in models else None
+        reference = reference or Selection(name, first.cells.iloc[:0])
+        for model in models:
+            if model == first.model == name and first.reference is None:
+                continue
             selection = select(run, experiment, model)
             lengths = set(selection.cells["seq_len"]) & set(reference.cells["seq_len"])
+            lengths = lengths or set(selection.cells["seq_len"])
             pair = {n: ratio(selection.at(n), reference.at(n)) for n in sorted(lengths)}
             pair[pd.NA] = mean_ratio(selection, reference)
             equal = crossing(selection, reference)
             for seq_len, estimate in pair.items():
-                row = [experiment, model, first, seq_len, *estimate[:4], estimate.method]
+                row = [experiment, model, name, seq_len, *estimate[:4], estimate.method]
                 row.append(classify_ratio(estimate.low, estimate.high, margin))
                 row += [*equal[:3], equal.method] if seq_len is pd.NA else [None] * 4
                 rows.append(row)

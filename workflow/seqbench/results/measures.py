@@ -40,36 +40,31 @@ def median(a, of="time_s", confidence=CONFIDENCE):
     return Estimate(value, low, high, len(values), method)
 
 
-def ratio(a, b, of="time_s", confidence=CONFIDENCE, paired=True):
-    """How many times b's value a has, paired by seed. `of`: a column, or one for each."""
-    columns = of if isinstance(of, list) else [of, of]
-    first, second = (
-        selection.cells.set_index("seed")[column].astype(float)
-        for selection, column in zip((a, b), columns, strict=True)
-    )
-    if paired:
-        first, second = first.align(second, join="inner")
-    value, low, high, method = log_ratio(first, second, paired, confidence)
-    n = (
-        int((first.notna() & second.notna()).sum())
-        if paired
-        else min(first.count(), second.count())
-    )
+def ratio(a, b, of="time_s", confidence=CONFIDENCE):
+    """How many times b's value a has at one length. `of`: a column, or one for each.
+
+    What one process measured in turns is a pair; values of different processes are not.
+    """
+    first, second, in_pairs = together(a, b, of)
+    value, low, high, method = log_ratio(first.iloc[:, 0], second.iloc[:, 0], in_pairs, confidence)
+    counts = first.iloc[:, 0].count(), second.iloc[:, 0].count()
+    n = int((first + second).count().iloc[0]) if in_pairs else min(counts)
     return Estimate(value, low, high, n, method, "log", note="" if n else "no pair was completed")
 
 
 def mean_ratio(a, b, of="time_s", confidence=CONFIDENCE):
     """`ratio` over all lengths that both completed: each process counts with its geometric mean."""
-    first, second = paired(a, b, of)
+    first, second, in_pairs = together(a, b, of)
     means = (np.exp(np.log(matrix).mean(axis=1)) for matrix in (first, second))
-    value, low, high, method = log_ratio(*means, True, confidence)
-    n = len(first) if len(first.columns) else 0
+    value, low, high, method = log_ratio(*means, in_pairs, confidence)
+    n = min(len(first), len(second)) if len(first.columns) else 0
     return Estimate(value, low, high, n, method, "log", where=span(first.columns))
 
 
 def crossing(a, b, of="time_s", confidence=CONFIDENCE):
     """The length at which a starts to take longer than b, or less; the first one in range."""
-    first, second = paired(a, b, of)
+    first, second, _ = together(a, b, of)
+    first, second = first.align(second, join="inner")
     roots, method = statistics.crossover(
         list(first.columns), first.to_numpy(), second.to_numpy(), confidence
     )
@@ -78,19 +73,56 @@ def crossing(a, b, of="time_s", confidence=CONFIDENCE):
     return Estimate(*root, len(first), method, where=span(first.columns), note=note)
 
 
-def paired(a, b, of):
-    """Two matrices (process, length) of the processes and lengths that both have completed."""
-    first, second = (selection.matrix(of).dropna(axis=1) for selection in (a, b))
-    return first.align(second, join="inner")
+def together(a, b, of):
+    """Two matrices (process, length) whose quotient is a ratio, and whether their rows are pairs.
+
+    Rows are pairs where one process measured both: two columns of the same cells, or a model and the
+    reference that took turns with it. Times of two other models are taken relative to the reference
+    that both had, or else to the calibration kernel: what slows a process down slows that too.
+    """
+    columns = of if isinstance(of, list) else [of, of]
+    lengths = [set(side.cells["seq_len"]) for side in (a, b)]
+    alike = not lengths[1] or lengths[0] & lengths[1]
+    if columns == ["time_s", "time_s"]:
+        if alike and b.model == a.reference:
+            return matched(a.matrix("time_s"), a.matrix("reference_time_s"), True)
+        if alike and a.model == b.reference:
+            return matched(b.matrix("reference_time_s"), b.matrix("time_s"), True)
+        if alike and a.reference and a.reference == b.reference:
+            relative = (side.matrix("time_s") / side.matrix("reference_time_s") for side in (a, b))
+            return matched(*relative, False)
+        if all("time_calibrated" in side.cells for side in (a, b)):
+            columns = ["time_calibrated"] * 2
+    first, second = a.matrix(columns[0]), b.matrix(columns[1])
+    return matched(first, second, bool(a.model == b.model and alike))
+
+
+def matched(first, second, in_pairs):
+    """The two matrices at the lengths that all their processes completed, or at one length each."""
+    if len(first.columns) == len(second.columns) == 1:
+        return first, second.set_axis(first.columns, axis=1), in_pairs
+    first, second = (matrix.dropna(axis=1) for matrix in (first, second))
+    common = first.columns.intersection(second.columns)
+    return first[common], second[common], in_pairs
 
 
 def slope(a, of="time_s", confidence=CONFIDENCE):
-    """d ln y / d ln N over the longest lengths that every process completed."""
+    """d ln y / d ln N over the longest lengths that every process completed.
+
+    Of times whose processes also timed half the length, the mean of log2(T(N) / T(N / 2)).
+    """
     values = a.matrix(of)
     values = values.where(values > 0).dropna(axis=1)
+    lengths = [n for n in values.columns if n >= max(values.columns) / 6]
+    where = span(lengths)
+    if of == "time_s" and "half_time_s" in a.cells:
+        doubled = (values / a.matrix("half_time_s"))[lengths].dropna(axis=1)
+        if len(doubled.columns):
+            result = statistics.doubling_slope(doubled.to_numpy(), confidence)
+            where = span([min(doubled.columns) // 2, max(doubled.columns)])
+            return Estimate(*result[:3], len(doubled), result[3], "linear", where=where)
     result = statistics.slope_interval(list(values.columns), values.to_numpy(), confidence)
-    far = [n for n in values.columns if n >= max(values.columns) / 6]
-    return Estimate(*result[:3], len(values), result[3], "linear", where=span(far))
+    return Estimate(*result[:3], len(values), result[3], "linear", where=where)
 
 
 def law(a, of="time_s"):

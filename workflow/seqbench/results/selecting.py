@@ -47,6 +47,12 @@ class Selection(NamedTuple):
     cells: pd.DataFrame
     curves: pd.DataFrame | None = None
 
+    @property
+    def reference(self):
+        """Name of the model that took turns with this one in every process; None if there is none."""
+        names = set(self.cells["reference"]) if "reference" in self.cells else {None}
+        return names.pop() if len(names) == 1 else None
+
     def at(self, seq_len):
         """The part of it at one length."""
         curves = self.curves

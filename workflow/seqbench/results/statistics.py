@@ -168,6 +168,24 @@ def slope_interval(seq_len, values, confidence=CONFIDENCE):
     return float(slopes.mean()), float(low), float(high), "t over processes"
 
 
+def doubling_slope(ratios, confidence=CONFIDENCE):
+    """Mean of log2(T(N) / T(N / 2)) over the lengths: (slope, low, high, method).
+
+    `ratios`: a matrix (process, length), each entry measured within one process, so that rows may be
+    made of any processes. A t-interval over rows; no law is assumed. Coverage as `slope_interval`.
+    """
+    slopes = np.log2(np.asarray(ratios, dtype=float)).mean(axis=1)
+    if len(slopes) < MIN_RUNS:
+        return (
+            float(slopes.mean()) if len(slopes) else math.nan,
+            math.nan,
+            math.nan,
+            not_enough(len(slopes)),
+        )
+    low, high = t_interval(slopes, confidence)
+    return float(slopes.mean()), float(low), float(high), "t over processes"
+
+
 def crossover(seq_len, a, b, confidence=CONFIDENCE):
     """Lengths at which two models take the same time: ([(N, low, high), ...], method).
 
