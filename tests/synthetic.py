@@ -13,15 +13,25 @@ PROPER = {"batch_size": 1, "d_model": 128, "mode": "eval", "calls": "steady", "w
 TRAINED = {"d_model": 64, "batch_size": 32, "vocabulary": 100, "lr": 0.005, "task": "first_token"}
 
 
-def timed(law, model, n=6, lengths=LENGTHS, spread=0.01, seed=0, **columns):
-    """Cells of a model, law(N) seconds each with lognormal noise between processes."""
+def timed(law, model, n=6, lengths=LENGTHS, spread=0.01, seed=0, reference=None, **columns):
+    """Cells of a model, law(N) seconds each with lognormal noise between processes.
+
+    reference: the law of the LSTM, which then took turns with the model, as did half the length.
+    """
     rng = np.random.default_rng([seed, *model.encode()])
-    noise = np.exp(spread * rng.standard_normal((n, len(lengths))))
-    times = np.array([law(length) for length in lengths]) * noise
+    noise = np.exp(spread * rng.standard_normal((3, n, len(lengths))))
+    times = {"time_s": np.array([law(length) for length in lengths]) * noise[0]}
+    if reference is not None:
+        times["reference_time_s"] = np.array([reference(n) for n in lengths]) * noise[1]
+        times["half_time_s"] = np.array([law(length / 2) for length in lengths]) * noise[2]
+        window = np.exp(3 * spread * rng.standard_normal(noise[0].shape))  # of each process
+        times = {name: window * values for name, values in times.items()}
+        columns = {"reference": "lstm"} | columns
     cells = {"seq_len": np.tile(lengths, n), "seed": np.repeat(range(n), len(lengths))}
-    frame = pd.DataFrame({"model": model, **cells, "time_s": times.ravel()})
-    frame = frame.assign(architecture=model, status="ok", cold_s=frame["time_s"])
-    return frame.assign(call_memory_bytes=frame["time_s"] * 1e9, **PROPER | columns)
+    cells |= {name: values.ravel() for name, values in times.items()}
+    frame = pd.DataFrame({"model": model, **cells}).assign(architecture=model, status="ok")
+    frame = frame.assign(cold_s=frame["time_s"], call_memory_bytes=frame["time_s"] * 1e9)
+    return frame.assign(**PROPER | columns)
 
 
 def trained(solved_step, model="lstm", seq_len=100, budget=3000, **columns):

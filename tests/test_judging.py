@@ -59,6 +59,8 @@ def verdict(conditions, **given):
 
 
 def both(lstm, other, **columns):
+    """Cells of both, which took turns with the LSTM in every process."""
+    columns = {"reference": lstm} | columns
     return {"timing_cells": [timed(lstm, "lstm", **columns), timed(other, "other", **columns)]}
 
 
@@ -166,9 +168,8 @@ def test_a_model_that_is_missing_is_named():
 
 
 def test_cells_made_with_other_settings_do_not_count():
-    given = {
-        "timing_cells": [timed(line, "lstm"), timed(lambda n: 2 * line(n), "other", mode="train")]
-    }
+    given = both(line, lambda n: 2 * line(n))
+    given["timing_cells"][1]["mode"] = "train"
     assert verdict(pair(), **given)["verdict"] == "supported"
     needing = condition("ratio", ["lstm", "other"], FASTER, needs={"mode": "eval"}, at="each")
     row = verdict(needing, **given)
@@ -205,7 +206,7 @@ def test_a_finding_says_what_it_is_made_of():
     assert (row["experiment"], row["models"], row["measure"]) == ("timing", "lstm", "slope")
     assert (row["n"], row["confidence"], row["method"]) == (6, 0.95, "t over processes")
     assert (row["accepted_low"], row["accepted_high"]) == (0.8, 1.2)
-    assert row["where"] == "500 to 3,000 tokens" and pd.isna(row["seq_len"])
+    assert row["where"] == "250 to 3,000 tokens" and pd.isna(row["seq_len"])
 
 
 def test_two_lengths_of_one_model_are_compared():
@@ -239,8 +240,8 @@ def test_intervals_that_are_corrected_say_their_confidence():
     assert (usual["confidence"] == 0.95).all()
     assert rows["value"].tolist() == usual["value"].tolist()
     assert (rows["low"] < usual["low"]).all() and (rows["high"] > usual["high"]).all()
-    cells = [frame.set_index(["seed", "seq_len"])["time_s"] for frame in given["timing_cells"]]
-    at = [times.xs(500, level="seq_len").to_numpy() for times in cells]
+    other = given["timing_cells"][1].query("seq_len == 500")
+    at = other["reference_time_s"], other["time_s"]
     row = rows[rows["seq_len"] == 500].iloc[0]
     assert (row["low"], row["high"]) == pytest.approx(log_ratio(*at, confidence=0.99)[1:3])
     texts = expectation_table([{"id": "s"}], rows)["found"]

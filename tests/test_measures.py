@@ -1,6 +1,7 @@
 """Every measure on cells of known truth: its value, its interval, and what it makes of gaps."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -19,21 +20,39 @@ def of(*cells, losses=None):
     return Selection(cells["model"].iloc[0], cells, losses)
 
 
-def times(matrix, model="lstm", lengths=LENGTHS, **columns):
-    """Selection of a matrix of times (process, length)."""
-    rows = [
-        (model, n, seed, t)
-        for seed, row in enumerate(matrix)
-        for n, t in zip(lengths, row, strict=True)
-    ]
-    frame = pd.DataFrame(rows, columns=["model", "seq_len", "seed", "time_s"]).assign(**columns)
-    return of(frame)
+def times(matrix, model="lstm", lengths=LENGTHS, **matrices):
+    """Selection of a matrix of times (process, length), and of matrices or values beside it."""
+    shape = {
+        "seq_len": np.tile(lengths, len(matrix)),
+        "seed": np.repeat(range(len(matrix)), len(lengths)),
+    }
+    more = {name: np.ravel(m) if np.ndim(m) else m for name, m in matrices.items()}
+    return of(pd.DataFrame({"model": model, **shape, "time_s": np.ravel(matrix), **more}))
+
+
+def in_turns(a, b, lengths=LENGTHS):
+    """Selections of a model that took turns with the reference, and of the reference's own cells.
+
+    The latter were made in windows of their own, in which everything took three times as long.
+    """
+    own = 3 * b[::-1]
+    return (
+        times(a, "a", lengths, reference="b", reference_time_s=b),
+        times(own, "b", lengths, reference="b", reference_time_s=own),
+    )
 
 
 def noise(rng, shape=(6, 5), spread=0.05, window=0.3):
-    """Lognormal factors; `window` is what the two models of a process share."""
+    """Two matrices of lognormal factors; `window` is what a process does to both in common."""
     shared = np.exp(window * rng.standard_normal((shape[0], 1)))
     return shared * np.exp(spread * rng.standard_normal((2, *shape)))
+
+
+def t_test(a, b, paired=True):
+    """(ratio, low, high) of geometric means by the t-test on logs of a textbook."""
+    test = stats.ttest_rel if paired else partial(stats.ttest_ind, equal_var=False)
+    bounds = test(np.log(a), np.log(b)).confidence_interval()
+    return stats.gmean(a) / stats.gmean(b), math.exp(bounds.low), math.exp(bounds.high)
 
 
 @pytest.fixture
@@ -95,51 +114,94 @@ def test_a_run_of_files_reads_both_formats(tmp_path):
 # Ratios
 
 
-def test_a_ratio_is_paired_by_seed_whatever_the_order_of_the_rows(rng):
+def test_a_ratio_is_of_what_one_process_measured_in_turns(rng):
+    """The reference's own cells, made in other windows, have no say."""
     a, b = noise(rng, spread=0.01)
-    a, b = times(2 * a, "a").at(500), times(b, "b").at(500)
-    shuffled = b._replace(cells=b.cells.sort_values("seed", ascending=False))
-    estimate = measures.ratio(a, shuffled)
-    assert estimate == measures.ratio(a, b)
-    test = stats.ttest_rel(*(np.log(x.cells["time_s"]) for x in (a, b))).confidence_interval()
-    assert estimate[1:3] == pytest.approx(np.exp([test.low, test.high]))
+    model, reference = (side.at(500) for side in in_turns(2 * a, b))
+    estimate = measures.ratio(model, reference)
+    assert estimate[:3] == pytest.approx(t_test(2 * a[:, 1], b[:, 1]))
+    assert (estimate.n, estimate.method) == (6, "paired t on logs")
     assert estimate.low < 2 < estimate.high < 1.1 * estimate.low  # the shared window cancels
-    unpaired = measures.ratio(a, b, paired=False)
-    assert unpaired.value == pytest.approx(estimate.value) and unpaired.high > 1.3 * unpaired.low
-
-
-def test_pairs_of_other_seeds_and_failed_processes_do_not_count(rng):
-    a, b = noise(rng)
-    a, b = times(2 * a, "a").at(500), times(b, "b").at(500)
-    kept = [1, 2, 4]
-    rest = measures.ratio(*(x._replace(cells=x.cells[x.cells["seed"].isin(kept)]) for x in (a, b)))
-    failed = a._replace(cells=a.cells.assign(time_s=a.cells["time_s"].where(a.cells["seed"] != 0)))
-    fewer = b._replace(cells=b.cells[b.cells["seed"].isin([0, *kept])])
-    assert measures.ratio(failed, fewer) == rest
-    assert rest.n == 3
-    none = b._replace(cells=b.cells.assign(seed=b.cells["seed"] + 100))
-    estimate = measures.ratio(a, none)
-    assert math.isnan(estimate.value) and estimate.n == 0
-    assert estimate.note == "no pair was completed"
-
-
-def test_a_ratio_of_two_columns(rng):
-    cold = times(noise(rng)[0], cold_s=0.0)
-    cold.cells["cold_s"] = 5 * cold.cells["time_s"]
-    assert measures.ratio(cold.at(100), cold.at(100), ["cold_s", "time_s"]).value == pytest.approx(
-        5
-    )
-    assert measures.ratio(cold.at(100), cold.at(100), "cold_s").value == 1
+    shuffled = model._replace(cells=model.cells.sort_values("time_s"))
+    assert measures.ratio(shuffled, reference)[:3] == pytest.approx(estimate[:3])
+    without = Selection("b", reference.cells.iloc[:0])  # the experiment need not list it
+    assert measures.ratio(model, without) == estimate
 
 
 def test_a_ratio_the_other_way_round_is_its_reciprocal(rng):
-    a, b = (times(x).at(500) for x in noise(rng))
-    there, back = measures.ratio(a, b), measures.ratio(b, a)
+    model, reference = (side.at(500) for side in in_turns(*noise(rng)))
+    there, back = measures.ratio(model, reference), measures.ratio(reference, model)
     assert back[:3] == pytest.approx([1 / there.value, 1 / there.high, 1 / there.low])
 
 
+def test_the_reference_against_itself_is_the_noise_floor(rng):
+    a, b = noise(rng, spread=0.01)
+    itself = times(1.02 * a, "b", reference="b", reference_time_s=b).at(500)
+    estimate = measures.ratio(itself, itself)
+    assert estimate[:3] == pytest.approx(t_test(1.02 * a[:, 1], b[:, 1]))
+
+
+def test_two_models_are_held_against_the_reference_that_both_had(rng):
+    """Their processes are no pairs, but each is relative to what it measured itself."""
+    (a, b), (c, d) = noise(rng), noise(rng)
+    one = times(6 * a, "one", reference="b", reference_time_s=b).at(500)
+    two = times(2 * c, "two", reference="b", reference_time_s=d).at(500)
+    estimate = measures.ratio(one, two)
+    assert estimate[:3] == pytest.approx(t_test((6 * a / b)[:, 1], (2 * c / d)[:, 1], False))
+    assert estimate.method == "Welch t on logs" and estimate.low < 3 < estimate.high
+    assert estimate.high / estimate.low < 1.5  # windows of e^0.3 cancel
+
+
+def test_without_a_reference_times_are_relative_to_the_calibration_kernel(rng):
+    a, b = noise(rng)
+    plain = measures.ratio(times(2 * a, "a").at(500), times(b, "b").at(500))
+    assert plain[:3] == pytest.approx(t_test(2 * a[:, 1], b[:, 1], False))
+    assert plain.method == "Welch t on logs"
+    kernels = np.exp(0.5 * rng.standard_normal((2, 6, 1)))  # what slows a process down slows it too
+    first, second = (
+        times(kernel * matrix, name, time_calibrated=matrix).at(500)
+        for kernel, matrix, name in zip(kernels, (2 * a, b), "ab", strict=True)
+    )
+    assert measures.ratio(first, second) == plain
+
+
+def test_a_failed_process_leaves_its_pair_out(rng):
+    a, b = noise(rng)
+    whole = [side.at(500) for side in in_turns(a[3:], b[3:])]
+    a[:3] = NAN
+    some = [side.at(500) for side in in_turns(a, b)]
+    assert measures.ratio(*some)[:4] == pytest.approx(measures.ratio(*whole)[:4])
+    assert measures.ratio(*some).n == 3
+    a[:] = NAN
+    none = measures.ratio(*(side.at(500) for side in in_turns(a, b)))
+    assert math.isnan(none.value) and none.n == 0 and none.note == "no pair was completed"
+
+
+def test_a_ratio_of_two_columns_of_the_same_cells_is_of_pairs(rng):
+    warm, cold = noise(rng, spread=0.01)
+    cells = times(warm, cold_s=5 * cold).at(100)
+    estimate = measures.ratio(cells, cells, ["cold_s", "time_s"])
+    assert estimate[:3] == pytest.approx(t_test(5 * cold[:, 0], warm[:, 0]))
+    assert measures.ratio(cells, cells, "cold_s")[:3] == (1, 1, 1)
+
+
+def test_first_calls_of_two_models_are_no_pairs(rng):
+    warm, cold = noise(rng)
+    model, reference = in_turns(warm, warm)
+    model.cells["cold_s"], reference.cells["cold_s"] = 5 * cold.ravel(), cold[::-1].ravel()
+    estimate = measures.ratio(model.at(500), reference.at(500), "cold_s")
+    assert estimate[:3] == pytest.approx(t_test(5 * cold[:, 1], cold[:, 1], False))
+
+
+def test_two_lengths_of_one_model_are_no_pairs(rng):
+    cells = times(np.array(LENGTHS) * noise(rng)[0])
+    estimate = measures.ratio(cells.at(3000), cells.at(100))
+    near, far = cells.at(100).cells["time_s"], cells.at(3000).cells["time_s"]
+    assert estimate[:3] == pytest.approx(t_test(far, near, False))
+
+
 def test_a_higher_confidence_is_a_wider_interval(rng):
-    a, b = (times(x) for x in noise(rng))
+    a, b = in_turns(*noise(rng))
     for measure in (
         measures.mean_ratio,
         lambda a, b, **c: measures.ratio(a.at(500), b.at(500), **c),
@@ -152,24 +214,22 @@ def test_a_higher_confidence_is_a_wider_interval(rng):
 def test_the_mean_ratio_repeats_processes_and_not_lengths(rng):
     """A paired t-test on the geometric means of the processes, whose coverage is known."""
     a, b = noise(rng) * np.array([0.5, 0.8, 1.2, 2, 3])
-    estimate = measures.mean_ratio(times(2 * a), times(b))
-    means = (np.log(stats.gmean(x, axis=1)) for x in (2 * a, b))
-    test = stats.ttest_rel(*means).confidence_interval()
-    assert estimate[1:3] == pytest.approx(np.exp([test.low, test.high]))
-    assert estimate.value == pytest.approx(2 * stats.gmean(a / b, axis=None))
+    estimate = measures.mean_ratio(*in_turns(2 * a, b))
+    means = (stats.gmean(x, axis=1) for x in (2 * a, b))
+    assert estimate[:3] == pytest.approx(t_test(*means))
     lengths = [*LENGTHS, *(n + 1 for n in LENGTHS)]
-    twice = (times(np.hstack([x, x]), lengths=lengths) for x in (2 * a, b))
-    again = measures.mean_ratio(*twice)
+    again = measures.mean_ratio(*in_turns(*(np.hstack([x, x]) for x in (2 * a, b)), lengths))
     assert again[:4] == pytest.approx(estimate[:4])  # more lengths are no more evidence
     assert again.n == 6
 
 
-def test_the_mean_ratio_leaves_out_what_one_of_them_lacks(rng):
+def test_the_mean_ratio_leaves_out_lengths_that_a_process_missed(rng):
     a, b = noise(rng)
+    whole = measures.mean_ratio(*in_turns(a[:, :4], b[:, :4], LENGTHS[:4]))
     a[2, 4] = NAN
-    left = measures.mean_ratio(times(a), times(b[:5]))
-    assert left == measures.mean_ratio(times(a[:5, :4], lengths=LENGTHS[:4]), times(b[:5]))
-    assert left.where == "100 to 2,000 tokens" and left.n == 5
+    left = measures.mean_ratio(*in_turns(a, b))
+    assert left[:4] == pytest.approx(whole[:4])
+    assert left.where == "100 to 2,000 tokens" and left.n == 6
 
 
 # Crossings
@@ -179,20 +239,20 @@ def test_at_the_bounds_of_a_crossing_the_ratio_is_just_not_different(rng):
     """A t-test of the interpolated logs has p = 0.05 at either bound."""
     a, b = noise(rng, spread=0.05)
     a *= np.sqrt(np.array(LENGTHS) / 800)
-    found = measures.crossing(times(a), times(b))
+    model, reference = in_turns(a, b)
+    found = measures.crossing(model, reference)
     assert found.low < found.value < found.high and found.where == "100 to 3,000 tokens"
     for bound in found[1:3]:
         logs = [np.interp(np.log(bound), np.log(LENGTHS), row) for row in np.log(a / b)]
         assert stats.ttest_1samp(logs, 0).pvalue == pytest.approx(0.05, abs=0.004)
-    other = measures.crossing(times(b), times(a))
-    assert other[:3] == pytest.approx(found[:3])
+    assert measures.crossing(reference, model)[:3] == pytest.approx(found[:3])
 
 
 def test_crossings_that_are_none_or_many(rng):
     a, b = noise(rng, spread=0.01)
-    none = measures.crossing(times(3 * a), times(b))
+    none = measures.crossing(*in_turns(3 * a, b))
     assert math.isnan(none.value) and none.method == "no crossover in range"
-    several = measures.crossing(times(np.array([0.5, 2, 2, 0.5, 0.5]) * a), times(b))
+    several = measures.crossing(*in_turns(np.array([0.5, 2, 2, 0.5, 0.5]) * a, b))
     assert several.note == "2 crossings" and 100 < several.value < 500
 
 
@@ -200,7 +260,7 @@ def test_a_length_that_a_process_missed_does_not_bound_a_crossing(rng):
     a, b = noise(rng, spread=0.01)
     a *= np.sqrt(np.array(LENGTHS) / 2500)
     a[0, 4] = NAN
-    assert measures.crossing(times(a), times(b)).method == "no crossover in range"
+    assert measures.crossing(*in_turns(a, b)).method == "no crossover in range"
 
 
 # Growth
@@ -211,6 +271,27 @@ def test_the_slope_says_which_lengths_it_is_over(rng):
     estimate = measures.slope(cells)
     assert estimate.low < 1 < estimate.high and (estimate.n, estimate.scale) == (6, "linear")
     assert estimate.where == "500 to 3,000 tokens"
+
+
+def test_the_slope_is_that_of_doublings_which_one_process_measured(rng):
+    """log2 of T(N) over T(N / 2), whatever happens between processes and between lengths."""
+    time, half = noise(rng, spread=0.02)
+    time, half = np.array(LENGTHS) ** 1.5 * time, (np.array(LENGTHS) / 2) ** 1.5 * half
+    steps = np.exp(rng.standard_normal((6, 5)))  # a machine that changes between two cells
+    estimate = measures.slope(times(steps * time, half_time_s=steps * half))
+    slopes = np.log2(time / half)[:, 1:].mean(axis=1)
+    test = stats.ttest_1samp(slopes, 0).confidence_interval()
+    assert estimate[:3] == pytest.approx((slopes.mean(), test.low, test.high))
+    assert estimate.value == pytest.approx(1.5, abs=0.05)
+    assert estimate.where == "250 to 3,000 tokens"
+
+
+def test_a_slope_without_half_lengths_is_over_the_lengths(rng):
+    time = np.array(LENGTHS) ** 1.5 * noise(rng)[0]
+    plain = measures.slope(times(time))
+    assert measures.slope(times(time, half_time_s=NAN)) == plain
+    memory = times(time, half_time_s=time, call_memory_bytes=time)
+    assert measures.slope(memory, "call_memory_bytes") == plain
 
 
 def test_a_length_without_memory_or_time_is_left_out():

@@ -17,6 +17,7 @@ from workflow.seqbench.results.statistics import (
     classify_ratio,
     compare_rates,
     crossover,
+    doubling_slope,
     fit_law,
     log_ratio,
     median_interval,
@@ -265,6 +266,23 @@ def test_slope_interval_covers(rng, processes, times):
     assert 0.93 < coverage(far_slope(times), interval, 500) < 0.975
 
 
+@pytest.mark.parametrize("processes", [3, 6])
+def test_doubling_slope_covers(rng, processes):
+    def interval():
+        return doubling_slope(2**1.5 * noise(rng, (processes, 4), 0.05, 0.05))[1:3]
+
+    assert 0.93 < coverage(1.5, interval, 500) < 0.975
+
+
+def test_doubling_slope_is_the_textbook_interval(rng):
+    ratios = 2**1.5 * noise(rng, (4, 3))
+    slopes = np.log2(ratios).mean(axis=1)
+    test = reference.ttest_1samp(slopes, 0).confidence_interval(0.9)
+    expected = np.mean(slopes), test.low, test.high
+    assert doubling_slope(ratios, 0.9)[:3] == pytest.approx(expected)
+    assert doubling_slope([[8.0], [8.0], [8.0]])[:3] == pytest.approx((3, 3, 3))
+
+
 def test_slope_is_that_of_the_longest_lengths():
     """Over a sixth of the longest length and more; where the curve bends, between its ends' slopes."""
     bent = law(0.02, 1e-5, 3e-9)
@@ -415,6 +433,7 @@ def test_too_few_runs_get_no_interval(n):
         log_ratio(times, times, paired=False),
         median_time_to_solve(times, 9),
         slope_interval(LENGTHS, matrix),
+        doubling_slope(matrix),
     ]
     for _, low, high, method in results:
         assert math.isnan(low) and math.isnan(high)

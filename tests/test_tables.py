@@ -252,32 +252,43 @@ def test_of_rates_alike_the_one_with_the_lowest_loss_is_chosen():
 
 def compared():
     """Run with two models and a third that completes nothing, times known at each length."""
-    both = synthetic.timed(lambda n: 1e-5 * n, "lstm")
-    slow = synthetic.timed(lambda n: 1e-5 * n * (n / 800) ** 0.5, "other", seed=3)
-    none = synthetic.timed(lambda n: NAN, "none")
-    return run(timing_cells=[both, slow, none])
+    line = lambda n: 1e-5 * n  # noqa: E731
+    itself = synthetic.timed(line, "lstm", reference=line)
+    slow = synthetic.timed(lambda n: line(n) * (n / 800) ** 0.5, "other", reference=line)
+    none = synthetic.timed(lambda n: NAN, "none", reference=line)
+    return run(timing_cells=[itself, slow, none])
 
 
-def test_ratios_are_over_the_first_model_with_a_row_for_all_lengths():
+def test_ratios_are_over_the_reference_with_a_row_for_all_lengths():
     table = comparisons.ratios(compared(), ["timing"], 0.05)
-    other = table[table["model"] == "other"].set_index("seq_len")
-    assert set(table["relative_to"]) == {"lstm"} and set(table["model"]) == {"other", "none"}
-    for n in synthetic.LENGTHS:
-        assert other.loc[n, "ratio"] == pytest.approx((n / 800) ** 0.5, rel=0.03)
-    assert other["verdict"].tolist() == [
-        "faster",
-        "faster",
-        "slower",
-        "slower",
-        "slower",
-        "equal",  # over all lengths: 800 is near their geometric mean
-    ]
-    whole = table[(table["model"] == "other") & table["seq_len"].isna()].iloc[0]
+    assert table["model"].unique().tolist() == ["lstm", "other", "none"]
+    assert set(table["relative_to"]) == {"lstm"}
+    parts = {model: rows.set_index("seq_len") for model, rows in table.groupby("model")}
+    lengths = list(synthetic.LENGTHS)
+    other = parts["other"]
+    assert other.loc[lengths, "ratio"].tolist() == pytest.approx(
+        [(n / 800) ** 0.5 for n in lengths], rel=0.03
+    )
+    assert other.loc[lengths, "verdict"].tolist() == ["faster"] * 2 + ["slower"] * 3
+    floor = parts["lstm"].loc[lengths]  # the reference in turns with itself
+    assert floor["ratio"].between(0.97, 1.03).all() and (floor["ratio"] != 1).all()
+    assert set(floor["verdict"]) == {"equal"}
+    whole = other[other.index.isna()].iloc[0]
+    assert whole["verdict"] == "equal"  # 800 is near the geometric mean of the lengths
     assert whole["equal_low"] < 800 < whole["equal_high"]
     assert other["equal_at"].notna().sum() == 1
-    none = table[table["model"] == "none"]  # a model that completes nothing stops no table
+    none = parts["none"]  # a model that completes nothing stops no table
     assert set(none["n"]) == {0} and set(none["verdict"]) == {"not enough runs"}
     assert none["equal_note"].iloc[-1] == "not enough lengths"
+
+
+def test_without_a_reference_the_first_model_is_the_reference():
+    """As in a run that was made before models took turns."""
+    cells = compared().table("timing_cells")[["model", "seq_len", "seed", "time_s"]]
+    table = comparisons.ratios(run(timing_cells=cells), ["timing"], 0.05)
+    assert table["model"].unique().tolist() == ["other", "none"]
+    assert set(table["relative_to"]) == {"lstm"}
+    assert table["interval"].iloc[0] == "Welch t on logs"
 
 
 def test_scaling_has_a_row_per_model():
@@ -285,7 +296,7 @@ def test_scaling_has_a_row_per_model():
     assert table.loc["lstm", "slope"] == pytest.approx(1, abs=0.03)
     assert table.loc["other", "slope"] == pytest.approx(1.5, abs=0.03)
     assert table.loc["lstm", "slope_low"] < 1 < table.loc["lstm", "slope_high"]
-    assert table.loc["lstm", "over"] == "500 to 3,000 tokens"
+    assert table.loc["lstm", "over"] == "250 to 3,000 tokens"  # doublings from 250 to 500 on
     assert math.isnan(table.loc["none", "slope"]) and math.isnan(table.loc["none", "misfit"])
 
 
@@ -357,7 +368,7 @@ def test_tables_for_people_read_well():
     shown = tables.markdown(tables.view("ratios", TABLES["ratios"]()))
     assert "| all " in shown and "nan" not in shown and "None" not in shown
     shown = tables.markdown(tables.view("scaling", TABLES["scaling"]()))
-    assert "never" in shown and "nan" not in shown
+    assert "tokens" in shown and "nan" not in shown
 
 
 def test_the_same_table_in_each_format(tmp_path):
