@@ -23,7 +23,7 @@ def evaluate(net, task, fresh, size, seq_len, settings, passing=0.0):
     tokens, targets = task.sample(fresh, size, seq_len, settings["vocabulary"])
     tokens, targets = tokens.to(settings["device"]), targets.to(settings["device"])
     loss = correct = seen = 0
-    while seen < size and correct + size - seen >= passing * size:
+    while seen < size and (correct + size - seen) / size >= passing:
         chunk = slice(seen, seen + CHUNK)
         logits = net(tokens[chunk])
         loss += cross_entropy(logits, targets[chunk], reduction="sum").item()
