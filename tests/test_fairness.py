@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import ROOT, shipped
 from workflow.seqbench.config import check
-from workflow.seqbench.models import TOLERANCE
+from workflow.seqbench.models import TOLERANCE, build
 from workflow.seqbench.results.fairness import entry, ledger
 from workflow.seqbench.showing import tables
 
@@ -73,6 +73,20 @@ def test_flops_per_token_grow_with_attention_alone(table):
     assert timing["lstm", 100] == timing["lstm", 3000] == 8 * 128 * (128 + 128)
     growth = timing["transformer", 3000] - timing["transformer", 100]
     assert growth == 2 * 4 * (3000 - 100) * 128  # two layers of 4 N D
+
+
+@pytest.mark.parametrize(
+    ("model", "feed_forward"), [("transformer", 2048), ("transformer_matched", 254)]
+)
+def test_quadratic_flops_overtake_at_twice_the_width_and_the_feed_forward_part(
+    plan, model, feed_forward
+):
+    """2N(4D² + 2DF) against 4N²D a layer: equal at N = 2D + F, which is 2,304 in the original."""
+    core = build(plan.model("timing", model), 128, 3000)
+    quadratic = (core.flops(2) - 2 * core.flops(1)) / 2
+    linear = core.flops(1) - quadratic
+    assert linear / quadratic == 2 * 128 + feed_forward
+    assert core.flops(1000) == linear * 1000 + quadratic * 1000**2
 
 
 def test_state_is_fixed_in_an_lstm_and_grows_in_a_transformer(table):
