@@ -1,1 +1,1 @@
-"""Why a model recalls or forgets: recall against distance, gradient flow, attention."""
+"""Statements held against a run: findings, verdicts, and one run against another."""

@@ -1,1 +1,1 @@
-"""Experiment 1, speed: the forward pass of one model at one sequence length."""
+"""What runs inside of a cell: timing and training, their probes, the machine that they run on."""

@@ -1,1 +1,1 @@
-"""Experiment 2, memory: train a model to recall the first token of a sequence."""
+"""From shards to tables: collecting cells, the measures taken of them, their statistics."""

@@ -1,1 +1,1 @@
-"""The audit of the original: from its protocol to the proper one, one change at a time."""
+"""How results look: formats of numbers, tables by column specifications, the style of figures."""
