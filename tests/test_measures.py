@@ -88,6 +88,7 @@ def test_cells_are_selected_by_model_length_and_settings(small):
         (("decode", "lstm"), "decode was not run"),
         (("timing", "gru"), "timing has no gru"),
         (("timing", "lstm", 7), "timing has no lstm with seq_len 7"),
+        (("timing", "lstm", 100, {"modus": "eval"}), "timing has no column modus"),
         (
             ("timing", "other", 100, {"mode": "eval"}),
             "timing has no other with seq_len 100, mode eval",

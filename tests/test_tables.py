@@ -412,7 +412,7 @@ def test_the_same_table_in_each_format(tmp_path):
         (text.steps_interval(350, 300, 400, 500), "350 [300, 400]"),
         (text.steps_interval(INF, 300, INF, 500), "more than 500 [300, more than 500]"),
         (text.share(1.0, 0.54, 1.0, 6), "6 of 6 [54 %, 100 %]"),
-        (text.share(NAN, NAN, NAN, 0), "– [no interval]"),
+        (text.share(NAN, NAN, NAN, 0), "–"),
         (text.tokens(144, 120, 170), "144 [120, 170] tokens"),
         (text.tokens(101, 0, 144), "at or below 144 tokens"),
         (text.tokens(2900, 2500, INF), "at or above 2,500 tokens"),

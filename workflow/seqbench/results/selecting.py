@@ -75,6 +75,8 @@ def select(run, experiment, model, seq_len=None, needs=None):
     if model != EVERY:
         cells = cells[cells["model"] == model]
     for column, value in wanted.items():
+        if column not in cells:
+            raise NotInRun(f"{experiment} has no column {column}")
         cells = cells[cells[column] == value]
     if cells.empty:
         how = ", ".join(f"{key} {value}" for key, value in wanted.items())

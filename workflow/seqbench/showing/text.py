@@ -97,7 +97,9 @@ def steps_interval(value, low, high, limit, level=""):
 
 def share(value, low, high, n, level=""):
     """Runs out of n, with the interval of their share: 6 of 6 [54 %, 100 %]."""
-    count = "–" if missing(value) else f"{round(value * n)} of {n}"
+    if missing(value):
+        return "–"
+    count = f"{round(value * n)} of {n}"
     return interval(count, low, high, lambda x: x if isinstance(x, str) else percent(x), level)
 
 
