@@ -27,8 +27,11 @@ def schema(experiment):
             column("waited", pa.float64(), "share of wall time that the clock left out", True),
             column("page_faults", pa.float64(), "minor page faults a call of the model", True),
             column("cold_s", pa.float64(), "seconds of the very first call, by the wall", True),
-            column("warmup_calls", pa.int64(), "warm-up calls of each of those", True),
+            column(
+                "warmup_calls", pa.int64(), "turns of those calls before the first sample", True
+            ),
             column("warmup_s", pa.float64(), "seconds of warm-up, of all together", True),
+            column("sampling_s", pa.float64(), "seconds of the rounds, by the wall", True),
             column(
                 "calls_per_sample", pa.int64(), "calls of the model that a sample repeats", True
             ),
