@@ -19,14 +19,16 @@ import pandas as pd
 import torch
 import yaml
 from torch.nn.functional import cross_entropy
-from workflow.seqbench.intervals import median_interval
 
 from tests.conftest import BIN, SMOKE, Project, shipped
-from workflow.seqbench import machine, tables, tasks
-from workflow.seqbench.config import model_entry
+from workflow.seqbench import tasks
+from workflow.seqbench.config import check
+from workflow.seqbench.measuring import machine
 from workflow.seqbench.measuring.classifier import build_classifier
 from workflow.seqbench.measuring.seeds import derive, generator
 from workflow.seqbench.measuring.training import prepare, train
+from workflow.seqbench.results.statistics import median_interval
+from workflow.seqbench.showing import tables
 
 SEQ_LEN, STEPS, REPETITIONS = 50, 100, 12
 ORIGINAL = {
@@ -69,9 +71,10 @@ def one_run(bare, model, seq_len, steps):
 
     The bare loop is what a user would write: torch as it comes, but for one thread.
     """
-    config = shipped()
-    entry = model_entry(config, "recall", model)
-    settings = config["recall"] | {"steps": steps, "steps_after_solved": steps}
+    plan = check(shipped(), local=False)
+    entry = plan.model("recall", model)
+    own = {"steps": steps, "steps_after_solved": steps}
+    settings = plan.settings("recall", model, seq_len) | own
     task, stream = tasks.get(settings["task"]), ("bench", seq_len)
     if bare:
         machine.set_up("cpu", 1)
@@ -131,16 +134,17 @@ def dry_runs(jobs=10_000, repetitions=2):
         bare.mkdir()
         (bare / "Snakefile").write_text(BARE.format(seeds=len(seeds)))
         grid = {
-            "targets": ["recall"],
-            "recall": {
-                "models": ["lstm", "transformer"],
-                "seq_lens": list(range(1, 11)),
-                "seeds": seeds,
+            "experiments": {
+                "recall": {
+                    "models": ["lstm", "transformer"],
+                    "seq_lens": list(range(1, 11)),
+                    "seeds": seeds,
+                }
             },
         }
         (project / "override.yaml").write_text(yaml.safe_dump(grid))
         command = [BIN / "snakemake", "--dry-run", "--cores", "2"]
-        ours = [*command, "--configfile", SMOKE, "override.yaml"]
+        ours = [*command, "recall", "--configfile", SMOKE, "override.yaml"]
         taken = [(seconds(command, bare), seconds(ours, project.path)) for _ in range(repetitions)]
     return tuple(min(column) for column in zip(*taken, strict=True))
 

@@ -128,7 +128,9 @@ def test_ratios_are_those_of_the_steps(given):
     assert measured["high"].tolist() == pytest.approx(measured["value"].tolist())
     assert at["n"].tolist() == [1] + [6] * 5
     assert math.isnan(at.loc[1, "low"])
-    assert at.loc[2, "low"] < 4.5 < 5.5 < at.loc[2, "high"]  # first calls are those of two processes
+    assert (
+        at.loc[2, "low"] < 4.5 < 5.5 < at.loc[2, "high"]
+    )  # first calls are those of two processes
     assert at.loc[1, "found"] == "74.6 [no interval]"
     assert (at["note"] == "").all()
 

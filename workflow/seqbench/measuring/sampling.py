@@ -25,6 +25,7 @@ class Samples(NamedTuple):
     waited: float  # share of the slices' wall time that the clock did not count
     warmup_calls: int  # turns of the warm-up
     warmup_s: float  # their wall time
+    sampling_s: float  # wall time of the rounds
     stop_reason: str
     half_width: float  # of the interval of what the sampling was to settle
 
@@ -61,7 +62,7 @@ def alternate(
             for name, call in calls.items()
         }
         slices, seconds = {name: [] for name in calls}, {name: [] for name in calls}
-        begin, stop = clock(), ""
+        wall, begin, stop = time.perf_counter(), clock(), ""
         while not stop:
             for name in rng.permutation(list(calls)):
                 if repeats[name] > 1:  # the others have pushed its data out of the caches
@@ -70,13 +71,21 @@ def alternate(
                 seconds[name].append(slices[name][-1][0] / repeats[name])
             width = half_width(log_ratios(*list(seconds.values())[:2]))
             stop = reason(settings, len(seconds[name]), width, clock() - begin)
+        sampling_s = time.perf_counter() - wall
     finally:
         if enabled:
             gc.enable()
-    counted, wall, _ = np.sum(list(slices.values()), axis=(0, 1))
-    typical = {name: float(np.median(slices[name], axis=0)[2]) / repeats[name] for name in calls}
+    counted, passed, _ = np.sum(list(slices.values()), axis=(0, 1))
     return Samples(
-        seconds, repeats, typical, 1 - counted / wall, warmup_calls, warmup_s, stop, width
+        seconds=seconds,
+        repeats=repeats,
+        faults={name: float(np.median(slices[name], axis=0)[2]) / repeats[name] for name in calls},
+        waited=float(1 - counted / passed),
+        warmup_calls=warmup_calls,
+        warmup_s=warmup_s,
+        sampling_s=sampling_s,
+        stop_reason=stop,
+        half_width=width,
     )
 
 

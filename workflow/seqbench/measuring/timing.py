@@ -134,6 +134,7 @@ def sample_columns(samples):
     columns = {
         "warmup_calls": samples.warmup_calls,
         "warmup_s": samples.warmup_s,
+        "sampling_s": samples.sampling_s,
         "calls_per_sample": samples.repeats.get("model", 1),
         "page_faults": samples.faults.get("model"),
         "stop_reason": samples.stop_reason,
