@@ -156,7 +156,7 @@ def test_models_of_known_truth_come_out_as_known(project):
     assert recall.loc[["constant", "bag"], "solved"].sum() == 0
 
     ratios = pd.read_csv(tables / "ratios.csv")
-    assert (ratios["model"] == "twin").all()
+    assert set(ratios["model"]) == {"lstm", "twin"}  # the reference beside itself: the noise floor
     assert (ratios["ratio_low"] < 1.15).all()
     assert (ratios["ratio_high"] > 1 / 1.15).all()
 

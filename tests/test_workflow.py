@@ -6,6 +6,7 @@ run with those that it should.
 
 import itertools
 import os
+import re
 import shutil
 
 import pandas as pd
@@ -204,8 +205,15 @@ def test_an_edited_model_reruns_the_cells_of_its_architecture(project, after, ar
     file = project / f"workflow/seqbench/models/{architecture}.py"
     file.write_text(file.read_text() + EDIT)
     jobs = project.planned()
-    # A matched model takes its size from the one that it matches, and so depends on both.
-    expected = {c for c in of() if architecture in str(PLAN.model(c[0], c[1]))}
+
+    # A matched model takes its size from the one that it matches, and a timing cell times its
+    # reference too: such cells depend on both.
+    def depends(experiment, model):
+        parts = [PLAN.model(experiment, model)]
+        parts += [PLAN.reference(experiment)] if experiment in TIMED else []
+        return f"'architecture': '{architecture}'" in str(parts)
+
+    expected = {cell for cell in of() if depends(*cell[:2])}
     assert set() < expected < of()
     assert cells(jobs) == expected
     assert others(jobs) == set.union(*after.values()) | LEDGER
@@ -223,7 +231,7 @@ def test_comments_docstrings_and_layout_retrain_nothing(project):
         text = path.read_text()
         if text.startswith('"""'):
             text = '"""Another docstring.\n\n' + text[3:]
-        text = text.replace("    return ", "    # a comment\n\n    return ", 1)
+        text = re.sub(r"^( +)return ", r"\1# a comment\n\n\1return ", text, count=1, flags=re.M)
         path.write_text(f"# A comment.\n{text}\n\n# The end.\n")
     assert project.planned() == []
 

@@ -162,4 +162,5 @@ for experiment in plan.names():
             plan.shards(experiment),
             multiext(f"<results>/tables/{experiment}", ".csv", ".parquet", ".md"),
             f"<results>/tables/{experiment}_cells.parquet",
+            [f"<results>/tables/{experiment}_curves.parquet"] * plan.trains(experiment),
             multiext(f"<results>/figures/{plan.figure(experiment)}", ".png", ".svg"),

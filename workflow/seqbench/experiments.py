@@ -77,6 +77,10 @@ class Plan:
             and (on_demand is None or experiment["on_demand"] == on_demand)
         ]
 
+    def trains(self, experiment):
+        """Whether the experiment trains models, and so has curves."""
+        return self.experiments[experiment]["kind"] == "training"
+
     def cells(self, experiment, **_):
         """All cells as dicts (lr, model, seq_len, seed), each model once before the next seed."""
         part = self.experiments[experiment]
