@@ -68,7 +68,7 @@ rule compare_table:
             "<results>/tables/compare.md", caption="../report/compare.rst", category="Verdicts"
         ),
     params:
-        reference=str(Path("results/reference", plan.device())),
+        device=plan.device(),
         code=digest("workflow.scripts.compare_table"),
     log:
         "<results>/logs/compare_table.log",

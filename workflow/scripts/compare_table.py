@@ -7,9 +7,9 @@ from workflow.seqbench.judging.compare import as_markdown, compare
 from workflow.seqbench.showing import tables
 
 
-def main(reference, csv, parquet, md):
-    """Compare the run that `csv` belongs to with the folder `reference`."""
-    run = Path(csv).parents[1]
+def main(device, csv, parquet, md):
+    """Compare the run that `csv` belongs to with the published one of the device."""
+    run, reference = Path(csv).parents[1], Path("results/reference", device)
     table = compare(run, reference)
     tables.write(table, csv, parquet, md, shown=as_markdown(table, run, reference))
 

@@ -23,13 +23,13 @@ def main(
     """
     run = Run.of_files([*cells, *original])
     claims, expectations, audit = (statements.load(path) for path in (claims, expectations, audit))
-    found = findings([*claims, *expectations, *audit], run)
-    tables.write(found, *findings_tables)
-    verdict = verdicts.verdict_table(claims, found)
+    judged = findings([*claims, *expectations, *audit], run)
+    tables.write(judged, *findings_tables)
+    verdict = verdicts.verdict_table(claims, judged)
     tables.write(verdict, *verdict_tables, shown=tables.view("verdicts", verdict))
-    expected = verdicts.expectation_table(expectations, found)
+    expected = verdicts.expectation_table(expectations, judged)
     tables.write(expected, *expectation_tables, shown=tables.view("expectations", expected))
-    steps = verdicts.audit_table(audit, found)
+    steps = verdicts.audit_table(audit, judged)
     tables.write(steps, *audit_tables, shown=tables.audit(steps))
 
 
