@@ -396,9 +396,17 @@ def test_a_tuned_rate_is_taken_from_the_table_by_name(tmp_path):
 
 def test_the_cells_of_a_matched_model_depend_on_the_one_that_it_matches():
     plan = check(shipped())
-    options = plan.model("timing", "transformer_matched")
+    options = plan.model("recall", "transformer_matched")
     assert options["match_parameters_to"] == {"architecture": "lstm"}
-    assert plan.code("timing", "transformer_matched") != plan.code("timing", "transformer")
+    assert plan.code("recall", "transformer_matched") != plan.code("recall", "transformer")
+
+
+def test_timing_cells_depend_on_the_reference_that_they_time_too():
+    plan, other = check(shipped()), {"experiments": {"timing": {"relative_to": "transformer"}}}
+    assert plan.reference("timing") == {"entry": {"architecture": "lstm"}, "name": "lstm"}
+    changed = check(shipped(other))
+    assert changed.reference("decode")["name"] == "transformer"
+    assert plan.code("timing", "transformer") != changed.code("timing", "transformer")
 
 
 def test_every_key_has_a_description():
