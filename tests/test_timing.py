@@ -513,12 +513,12 @@ def test_a_cell_says_what_it_measured(rows):
 
 
 def test_a_model_beside_itself_takes_as_long(rows):
-    """An A/A cell: two instances of the LSTM."""
+    """An A/A cell: two instances of the LSTM, to within what a tenth of a second tells on a busy machine."""
     ratios = [
         np.median(sampling.log_ratios(row["samples_s"], row["reference_samples_s"]))
         for row in (rows["plain"], rows["another seed"], rows["after"])
     ]
-    assert np.median(ratios) == pytest.approx(0, abs=0.1)
+    assert np.median(ratios) == pytest.approx(0, abs=0.25)
 
 
 def test_half_the_length_is_half_the_length(rows):
