@@ -25,6 +25,7 @@ def schema(experiment):
             column("unpaired", pa.string(), "why a partner is missing", True),
             column("clock", pa.string(), "what counts the seconds: CPU time or wall", True),
             column("waited", pa.float64(), "share of wall time that the clock left out", True),
+            column("speed_change", pa.float64(), "ln of second over first half of rounds", True),
             column("page_faults", pa.float64(), "minor page faults a call of the model", True),
             column("cold_s", pa.float64(), "seconds of the very first call, by the wall", True),
             column(
