@@ -21,7 +21,6 @@ try:
 except ImportError:  # not a Unix
     resource = None
 
-BUSY_CORES = 0.3  # more than this kept busy by others is worth a flag
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 

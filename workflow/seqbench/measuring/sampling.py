@@ -120,6 +120,17 @@ def log_ratios(first, second=None):
     return np.log(first) - (0 if second is None else np.log(second))
 
 
+def speed_change(seconds):
+    """How much slower the second half of the rounds was than the first, all calls taken together.
+
+    `seconds` as in `Samples`. The change of ln of a round's geometric mean: below 0 where the
+    machine became faster. NaN for a single round.
+    """
+    rounds = np.log(list(seconds.values())).mean(axis=0)
+    first, second = np.array_split(rounds, 2)
+    return float(np.median(second) - np.median(first)) if len(second) else math.nan
+
+
 def half_width(values):
     """Half-width of the 95 % interval of the median of `values`, from order statistics.
 

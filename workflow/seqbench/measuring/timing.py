@@ -13,6 +13,9 @@ from workflow.seqbench.measuring import machine, sampling
 from workflow.seqbench.measuring.seeds import derive
 from workflow.seqbench.models import parameters as count
 
+# Beyond these a cell is flagged; `flags_of` says what each does to a result.
+WAITED, BUSY_CORES, SPEED_CHANGE = 0.25, 0.5, 0.2
+
 
 class OverBudget(Exception):
     """What ran took longer than it was given."""
@@ -49,7 +52,29 @@ def measure_cell(experiment, cell, model, reference, settings):
     rng = np.random.default_rng(derive(*stream, "order"))
     with machine.watch_load() as load:
         row |= timed_columns(cell["seq_len"], model, reference, settings, rng)
-    return row | load
+    row |= load
+    return row | {"flags": flags_of(row)}
+
+
+def flags_of(row):
+    """Reasons to read the numbers of a row with care; measured with neighbours of known kinds.
+
+    busy core: others ran on the core meanwhile and emptied its caches. Below half of the time
+    ratios moved by 2 % at most, from two thirds on by 5 to 10 %.
+    busy machine: others ran beside it. One on the other core of two moved ratios by 3 %.
+    unsteady: the machine's speed changed by a fifth or more, so that a median may lie that far
+    from either speed; ratios do not feel it. Without a cause 1 cell in 25 changes as much.
+    Spread of the calibration kernel, half-width and change of the ratio within a cell said
+    nothing about how far its ratio was off.
+    """
+    flags = []
+    if row.get("waited", 0) > WAITED:
+        flags.append("busy core")
+    if row["busy_cores"] > BUSY_CORES:
+        flags.append("busy machine")
+    if abs(row.get("speed_change", 0)) > SPEED_CHANGE:
+        flags.append("unsteady")
+    return flags
 
 
 def timed_columns(seq_len, model, reference, settings, rng):
@@ -140,6 +165,7 @@ def sample_columns(samples):
         "stop_reason": samples.stop_reason,
         "half_width": samples.half_width,
         "waited": samples.waited,
+        "speed_change": sampling.speed_change(samples.seconds),
         "calibrations_s": samples.seconds["calibration"],
         "calibration_s": float(np.median(samples.seconds["calibration"])),
     }
