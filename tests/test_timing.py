@@ -360,6 +360,22 @@ def test_a_machine_that_changes_its_speed_is_flagged_either_way(clock, step, fla
     assert sampling.log_ratios(*result.seconds.values()) == pytest.approx([np.log(2)] * 30)
 
 
+@pytest.mark.parametrize(
+    ("answer", "shared"), [("NO", False), ("OK", True), ("USER", True), ("", None)]
+)
+def test_a_node_that_others_may_use_is_flagged(tmp_path, monkeypatch, answer, shared):
+    """By what Slurm says of the job, here a program that says it."""
+    (tmp_path / "squeue").write_text(f'#!/bin/sh\ntest "$2" = --jobs=17 && echo {answer}\n')
+    (tmp_path / "squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    assert machine.node_shared() is None
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    assert machine.node_shared() is shared
+    row = {"node_shared": shared, "busy_cores": 0.0}
+    assert measure.flags_of(row) == (["shared node"] if shared else [])
+
+
 # On the real clocks: ratios, as the machine may be busy.
 
 
@@ -607,6 +623,7 @@ def test_the_machine_is_recorded(rows):
     row = rows["plain"]
     assert row["torch"] == torch.__version__
     assert row["cpu_model"]
+    assert row["node"]
     assert row["cpu_cores"] == len(os.sched_getaffinity(0))
     assert row["load_start"] >= 0
     assert row["busy_cores"] >= 0

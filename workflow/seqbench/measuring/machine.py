@@ -22,6 +22,8 @@ except ImportError:  # not a Unix
     resource = None
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
+# Where Slurm, PBS, LSF and Grid Engine tell a job its number.
+JOB_IDS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
 
 
 def set_up(device, threads):
@@ -46,8 +48,10 @@ def synchronizer(device):
 def describe(device, parameters):
     """Environment columns of a shard; `parameters` are the cell's, for the config digest."""
     cpu = cpu_model()
-    changes = git("status", "--porcelain")
+    changes = output("git", "status", "--porcelain")
     return {
+        "node": os.environ.get("SLURMD_NODENAME") or platform.node(),
+        "cluster_job": next((os.environ[key] for key in JOB_IDS if key in os.environ), None),
         "device": device,
         "device_name": torch.cuda.get_device_name() if device == "cuda" else cpu,
         "cpu_model": cpu,
@@ -58,11 +62,18 @@ def describe(device, parameters):
         "kernel": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "git_commit": git("rev-parse", "HEAD"),
+        "git_commit": output("git", "rev-parse", "HEAD"),
         "git_dirty": None if changes is None else changes != "",
         "config_digest": digest(parameters),
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def node_shared():
+    """Whether Slurm may put other jobs on this job's node; None where Slurm does not say."""
+    job = os.environ.get("SLURM_JOB_ID")
+    answer = job and output("squeue", "--noheader", f"--jobs={job}", "--format=%h")
+    return answer != "NO" if answer else None  # NO: not to be shared
 
 
 def set_malloc(setting):
@@ -254,11 +265,11 @@ def read_text(path):
         return None
 
 
-def git(*arguments):
-    """Output of a git command in the repository, or None where git or the repository is absent."""
+def output(*command):
+    """What a command prints in the repository, or None where it is absent or fails."""
     try:
         done = subprocess.run(
-            ["git", *arguments],
+            command,
             cwd=Path(__file__).parent,
             capture_output=True,
             text=True,

@@ -41,6 +41,7 @@ def measure_cell(experiment, cell, model, reference, settings):
         **{key: settings[key] for key in ("workload", "batch_size", "d_model", "mode", "calls")},
         "reference": reference and reference["name"],
         **machine.describe(settings["device"], parameters),
+        "node_shared": machine.node_shared(),
         "malloc": malloc,
         "pinned_to": machine.pin(settings["threads"]),
         "clock": machine.clock(settings["device"], settings["threads"]).__name__,
@@ -59,6 +60,7 @@ def measure_cell(experiment, cell, model, reference, settings):
 def flags_of(row):
     """Reasons to read the numbers of a row with care; measured with neighbours of known kinds.
 
+    shared node: the cluster may run other jobs beside it, whether or not they were seen.
     busy core: others ran on the core meanwhile and emptied its caches. Below half of the time
     ratios moved by 2 % at most, from two thirds on by 5 to 10 %.
     busy machine: others ran beside it. One on the other core of two moved ratios by 3 %.
@@ -68,6 +70,8 @@ def flags_of(row):
     nothing about how far its ratio was off.
     """
     flags = []
+    if row.get("node_shared"):
+        flags.append("shared node")
     if row.get("waited", 0) > WAITED:
         flags.append("busy core")
     if row["busy_cores"] > BUSY_CORES:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import uuid
 from pathlib import Path
 
 import pyarrow as pa
@@ -30,6 +31,6 @@ def write(row, schema, path, provenance):
     )
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")  # two nodes may have one pid
     pq.write_table(table, temporary)
     os.replace(temporary, path)
