@@ -57,7 +57,7 @@ def train(model, name="model", seq_len=6, seed=0, **settings):
 # Seeds.
 
 
-MEASURED_BY_A_CLOCK = ("solved_s", "training_s", "evaluation_s", "step_s", "started_at")
+MEASURED_BY_A_CLOCK = ("solved_s", "training_s", "evaluation_s", "cell_s", "step_s", "started_at")
 LOAD = ("load_start", "load_end", "busy_cores")
 
 

@@ -21,14 +21,16 @@ class OverBudget(Exception):
     """What ran took longer than it was given."""
 
 
-def measure_cell(experiment, cell, model, reference, settings):
+def measure_cell(experiment, cell, model, reference, settings, ended=None):
     """Row of one cell; `cell` holds model (its name), seq_len and seed.
 
     model: architecture and options. reference: {"name", "entry"} of the model that the ratio is
     to, or None. settings: the experiment's section of the config. The call that is timed comes
     from the workload that the settings name. A cell that does not fit into memory or time is a row
-    with that status; any other error is raised.
+    with that status; any other error is raised. ended: the status and error of a cell that was
+    ended from outside, in place of measuring it.
     """
+    start = time.perf_counter()
     malloc = machine.set_malloc(settings["malloc"])
     machine.set_up(settings["device"], settings["threads"])
     parameters = {"model": model, "reference": reference, "settings": settings}
@@ -52,9 +54,9 @@ def measure_cell(experiment, cell, model, reference, settings):
     torch.manual_seed(derive(*stream))
     rng = np.random.default_rng(derive(*stream, "order"))
     with machine.watch_load() as load:
-        row |= timed_columns(cell["seq_len"], model, reference, settings, rng)
+        row |= ended or timed_columns(cell["seq_len"], model, reference, settings, rng)
     row |= load
-    return row | {"flags": flags_of(row)}
+    return row | {"flags": flags_of(row), "cell_s": time.perf_counter() - start}
 
 
 def flags_of(row):
