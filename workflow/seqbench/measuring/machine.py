@@ -211,13 +211,16 @@ def limit_memory(megabytes):
 
 
 def is_out_of_memory(error):
-    """Whether an exception says that memory ran out, on the CPU or the GPU."""
+    """Whether an exception says that memory ran out, on the CPU or the GPU; oneDNN's says less."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    text = str(error)
-    return isinstance(error, RuntimeError) and (
-        "can't allocate memory" in text or "bad_alloc" in text
+    signs = (
+        "can't allocate memory",
+        "bad_alloc",
+        "could not create",
+        "could not execute a primitive",
     )
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
 
 
 def cores():
