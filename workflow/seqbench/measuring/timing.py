@@ -48,12 +48,11 @@ def measure_cell(experiment, cell, model, reference, settings, ended=None):
         "pinned_to": machine.pin(settings["threads"]),
         "clock": machine.clock(settings["device"], settings["threads"]).__name__,
     }
-    if settings["device"] == "cpu":
-        machine.limit_memory(settings["memory_limit_mb"])
+    limit = machine.limited_memory(settings["memory_limit_mb"], settings["device"])
     stream = settings["base_seed"], experiment, *cell.values()
     torch.manual_seed(derive(*stream))
     rng = np.random.default_rng(derive(*stream, "order"))
-    with machine.watch_load() as load:
+    with machine.watch_load() as load, limit:
         row |= ended or timed_columns(cell["seq_len"], model, reference, settings, rng)
     row |= load
     return row | {"flags": flags_of(row), "cell_s": time.perf_counter() - start}
