@@ -6,6 +6,7 @@ reaches every experiment that is like the changed one.
 """
 
 from workflow.seqbench import models
+from workflow.seqbench.log import UserError
 from workflow.seqbench.results import schemas
 from workflow.seqbench.sources import digest, load
 
@@ -78,11 +79,11 @@ class Plan:
     """The cells of a checked config, and what each job needs to know.
 
     config: with experiments resolved (`config.check`); rates: {(model, seq_len): tuned learning
-    rate}. Methods take the names in a cell's path as plain keyword arguments, as text or numbers.
+    rate}, None where they are not known yet. Methods take the names in a cell's path as plain keyword arguments, as text or numbers.
     """
 
     def __init__(self, config, rates=None):
-        self.config, self.rates = config, rates or {}
+        self.config, self.rates = config, rates
         self.experiments = config["experiments"]
         self.results = config["pathvars"]["results"]
 
@@ -150,8 +151,13 @@ class Plan:
         elif part["kind"] == "training":
             trained = self.config["models"][model].get("training", {})
             settings |= {key: trained[key] for key in TRAINING if key in trained}
-            if settings["lr"] == "tuned":
-                settings["lr"] = self.rates.get((model, int(seq_len)), "tuned")
+            if settings["lr"] == "tuned" and self.rates is not None:
+                if (model, int(seq_len)) not in self.rates:
+                    raise UserError(
+                        f"experiments.{experiment}.lr is tuned, and none of the tables tuned_by has a"
+                        f" rate for {model} at {seq_len} tokens; tune it (make tune) or write a number"
+                    )
+                settings["lr"] = self.rates[model, int(seq_len)]
         return in_order(settings | {"base_seed": self.config["base_seed"]})
 
     def code(self, experiment, model, **_):

@@ -105,12 +105,12 @@ def choose_rates(table):
     """The table of a sweep with `chosen` on the best learning rate of each (model, seq_len).
 
     Best: most seeds solved; of those, the fewest steps (median, unsolved seeds censored); of those,
-    the lowest final loss. A model that no rate solves has no choice.
+    the lowest final loss, which alone decides where no rate solves it.
     """
     order = ["solved", "steps_to_solve_median", "final_loss_median_nats"]
     ranked = table.sort_values(order, ascending=[False, True, True], kind="stable")
     best = ranked.groupby(["model", "seq_len"]).head(1)
-    chosen = table.index.isin(best[best["solved"] > 0].index)
+    chosen = table.index.isin(best.index)
     return table.assign(chosen=chosen).sort_values(["model", "seq_len", "lr"], ignore_index=True)
 
 
