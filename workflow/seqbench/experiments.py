@@ -25,6 +25,8 @@ class ExperimentError(Exception):
 def resolve(experiments):
     """{name: experiment} with every `like` and `add_models` resolved.
 
+    Whoever sets seq_lens (or seeds) takes no seq_lens_of (or seeds_of) from another.
+
     Raises ExperimentError where `like` names no experiment, goes round in a circle, or changes kind.
     """
 
@@ -41,7 +43,11 @@ def resolve(experiments):
             kind = base.get("kind")
             if experiment.get("kind", kind) != kind:
                 raise ExperimentError(f"{where}.kind cannot differ from {kind}, that of {parent}")
-            experiment = {k: v for k, v in base.items() if k != "on_demand"} | experiment
+            replaced = {
+                "on_demand",
+                *(f"{key}_of" for key in ("seq_lens", "seeds") if key in experiment),
+            }
+            experiment = {k: v for k, v in base.items() if k not in replaced} | experiment
         listed, added = experiment.get("models", []), experiment.pop("add_models", [])
         experiment["models"] = [*listed, *(model for model in added if model not in listed)]
         return experiment

@@ -9,7 +9,7 @@ from workflow.seqbench.results.statistics import variance_split
 
 STATUSES = {
     "timing": ("ok", "out of memory", "over budget"),
-    "training": ("ok", "diverged", "over budget"),
+    "training": ("ok", "diverged", "out of memory", "over budget"),
 }
 
 
@@ -19,7 +19,23 @@ def cells_table(shards, kind):
     cells = shards.drop(columns=lists)
     if kind == "timing":
         return cells.assign(time_calibrated=cells["time_s"] / cells["calibration_s"])
-    return cells
+    lead = [attention_lead(shard) for shard in shards.itertuples()]
+    return cells.assign(solved=cells["solved_step"].notna(), attention_lead_steps=lead)
+
+
+def attention_lead(shard):
+    """Steps by which attention finds the first token before the loss drops; NaN without attention.
+
+    Each at the first evaluation that is more than half-way between its first value and its best.
+    Resolution: the steps between two evaluations.
+    """
+    if shard.attention_first is None or len(shard.eval_step) == 0 or np.isnan(shard.solved_step):
+        return np.nan
+    steps, attention = [0, *shard.eval_step], np.asarray(shard.attention_first)
+    loss = np.array([shard.chance_loss_nats, *shard.eval_loss])
+    rise = np.argmax(attention > (attention[0] + attention.max()) / 2)
+    drop = np.argmax(loss < (loss[0] + loss.min()) / 2)
+    return float(steps[drop] - steps[rise])
 
 
 def summary(shards, cells, kind, keys):
