@@ -30,7 +30,7 @@ ABOUT = ("cells", "measure", "at", "accepted", "shown")  # keys of a condition; 
 def load(path):
     """The statements of a file, checked; UserError with a sentence for each thing that is wrong."""
     try:
-        document = yaml.safe_load(Path(path).read_text()) or {}
+        document = yaml.safe_load(Path(path).read_text())
     except yaml.YAMLError as error:
         raise UserError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
     problems = violations(document, yaml.safe_load(SCHEMA.read_text()))
