@@ -1,9 +1,11 @@
 """What the rules share: the names in paths, and how a rule asks the plan about a job."""
 
 import os
+import sys
 
 import yaml
 
+from workflow.seqbench.log import remember_call
 from workflow.seqbench.sources import ROOT
 
 
@@ -19,6 +21,20 @@ wildcard_constraints:
 def asks(question):
     """A function of a job's wildcards from one of their values by name."""
     return lambda wildcards: question(**dict(wildcards.items()))
+
+
+def remake_foreign(wildcards):
+    """No input; a shard that another config or other code has made is to be made again.
+
+    Snakemake's records tell that too, but are lost with .snakemake/ and do not come along with
+    results that are copied. There is no public way to force a job of those that are needed.
+    """
+    path = None if workflow.remote_exec else plan.foreign(**dict(wildcards.items()))
+    if path is not None:
+        if not workflow.dag.forcefiles:
+            print(f"{path}, and maybe more, is of another config or other code", file=sys.stderr)
+        workflow.dag.forcefiles.add(path)
+    return []
 
 
 def static(name):
@@ -55,3 +71,9 @@ def published_figures():
         for figure, table in FIGURES.items()
         if (reference.parent / f"tables/{table}.parquet").is_file()
     ]
+
+
+remember_call(
+    [os.path.relpath(path) for path in workflow.overwrite_configfiles],
+    workflow.config_settings.config_args,
+)

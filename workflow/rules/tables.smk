@@ -23,7 +23,7 @@ rule timing_tables:
     wildcard_constraints:
         experiment=either(plan.names("timing")),
     params:
-        cells=asks(plan.cells),
+        cells=asks(plan.wanted),
         kind="timing",
         curves=None,
         code=digest("workflow.scripts.experiment_tables"),
@@ -49,7 +49,7 @@ rule training_tables:
     wildcard_constraints:
         experiment=either(plan.names("training")),
     params:
-        cells=asks(plan.cells),
+        cells=asks(plan.wanted),
         kind="training",
         code=digest("workflow.scripts.experiment_tables"),
     log:
@@ -93,7 +93,7 @@ rule position_tables:
         attention=table("attention"),
     params:
         experiment="recall",
-        cells=plan.cells("recall"),
+        cells=plan.wanted("recall"),
         code=digest("workflow.scripts.position_tables"),
     log:
         "<results>/logs/position_tables.log",

@@ -7,7 +7,7 @@ from workflow.seqbench.showing import tables
 
 
 def main(shards, experiment, kind, cells, csv, parquet, md, cells_table, curves):
-    """Aggregate exactly the shards in `shards`, which must hold exactly `cells`.
+    """Aggregate exactly the shards in `shards`, which must hold exactly `cells` (`collecting`).
 
     curves: path of the training losses, or None for an experiment that does not train.
     """

@@ -6,12 +6,12 @@ from workflow.seqbench.results import shards
 from workflow.seqbench.results.schemas import schema
 
 
-def main(shard, experiment, model, seq_len, seed, options, settings):
+def main(shard, experiment, model, seq_len, seed, options, settings, code):
     """Run the cell of the model named `model`, built with `options`, and write its shard."""
     cell = {"model": model, "seq_len": int(seq_len), "seed": int(seed)}
     row = train_cell(experiment, cell, options, settings)
-    provenance = {"model": options, "settings": settings}
-    shards.write(row, schema("training", experiment), shard, provenance)
+    asked = {"model": options, "settings": settings, "code": code}
+    shards.write(row, schema("training", experiment), shard, asked)
 
 
 if __name__ == "__main__":

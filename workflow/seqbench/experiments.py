@@ -6,7 +6,7 @@ reaches every experiment that is like the changed one.
 """
 
 from workflow.seqbench import models
-from workflow.seqbench.results import schemas
+from workflow.seqbench.results import schemas, sealing
 from workflow.seqbench.sources import digest
 
 KINDS = ("timing", "training")
@@ -63,7 +63,7 @@ class Plan:
     """
 
     def __init__(self, config, rates=None):
-        self.config, self.rates = config, rates or {}
+        self.config, self.rates, self.digests = config, rates or {}, {}
         self.experiments = config["experiments"]
         self.results = config["pathvars"]["results"]
 
@@ -146,12 +146,35 @@ class Plan:
         entries = [options, options.get("match_parameters_to", options)]
         if "relative_to" in part:
             entries.append(self.model(experiment, part["relative_to"]))
-        layout = {name: row[::2] for name, row in schemas.columns(part["kind"]).items()}
+        layout = {name: (row[0], row[2]) for name, row in schemas.columns(part["kind"]).items()}
         return digest(
             f"workflow.scripts.{part['kind']}_cell",
             f"workflow.seqbench.{package}.{part.get('workload') or part.get('task')}",
             *sorted({models.locate(entry["architecture"])[0] for entry in entries}),
             layout=str(layout),
+        )
+
+    def asked(self, experiment, model, seq_len, lr=None, **_):
+        """Digest of all that a cell's numbers depend on, which its shard must carry; not the seed."""
+        cell = experiment, model, int(seq_len), lr and float(lr)
+        if cell not in self.digests:
+            names = ["model", "settings", "code"]
+            names += [] if self.trains(experiment) else ["reference"]
+            keys = dict(zip(("experiment", "model", "seq_len", "lr"), cell, strict=True))
+            self.digests[cell] = sealing.asked(
+                {name: getattr(self, name)(**keys) for name in names}
+            )
+        return self.digests[cell]
+
+    def wanted(self, experiment, **_):
+        """`cells`, each with what its shard is to be asked for."""
+        return [cell | {"asked": self.asked(experiment, **cell)} for cell in self.cells(experiment)]
+
+    def foreign(self, experiment, **cell):
+        """Path of the cell's shard where it is there, and another config or other code has made it."""
+        path = self.shard(experiment, cell)
+        return (
+            path if sealing.asked_of(path) not in (None, self.asked(experiment, **cell)) else None
         )
 
     def figure(self, experiment):
