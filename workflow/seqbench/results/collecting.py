@@ -83,9 +83,9 @@ def collect(paths, schema, cells):
 def refuse_mixtures(frame, schema):
     """ShardError where cells were made under conditions that must not be mixed."""
     for column in SHARED[schema.metadata[b"kind"].decode()]:
-        groups = frame.groupby(frame[column].astype(str), sort=False)["path"].agg(list)
+        groups = frame.groupby(column, sort=False, dropna=False)["path"].agg(list)
         if len(groups) > 1:
-            groups = groups.loc[groups.map(len).sort_values().index]
+            groups = groups.sort_values(key=lambda paths: paths.map(len))
             counts = " and ".join(f"{value} ({len(paths)})" for value, paths in groups.items())
             raise ShardError(
                 f"{frame['experiment'][0]} mixes cells of different {column}: {counts};"
