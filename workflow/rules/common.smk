@@ -1,10 +1,12 @@
 """What the rules share: the names in paths, and how a rule asks the plan about a job."""
 
 import os
+import re
 import sys
 
 import yaml
 
+from snakemake.io import IOFile
 from workflow.seqbench.log import remember_call
 from workflow.seqbench.sources import ROOT
 
@@ -15,7 +17,7 @@ wildcard_constraints:
     seed=r"\d+",
     lr=r"[0-9.e-]+",
     # A figure belongs to this run or to a published one.
-    run=f"{plan.results}|results/reference/[^/]+",
+    run=f"{re.escape(plan.results)}|results/reference/[^/]+",
 
 
 def asks(question):
@@ -23,17 +25,31 @@ def asks(question):
     return lambda wildcards: question(**dict(wildcards.items()))
 
 
-def remake_foreign(wildcards):
-    """No input; a shard that another config or other code has made is to be made again.
-
-    Snakemake's records tell that too, but are lost with .snakemake/ and do not come along with
-    results that are copied. There is no public way to force a job of those that are needed.
-    """
+# Snakemake's records tell what has changed since a file was made, but they are lost with .snakemake/
+# and do not come along with results that are copied. What follows are input functions that add no
+# input; there is no public way to force a job only where it is needed.
+def foreign_shard(wildcards):
+    """Make a shard again that another config or other code has made."""
     path = None if workflow.remote_exec else plan.foreign(**dict(wildcards.items()))
-    if path is not None:
-        if not workflow.dag.forcefiles:
-            print(f"{path}, and maybe more, is of another config or other code", file=sys.stderr)
-        workflow.dag.forcefiles.add(path)
+    return force(path, "another config or other code made it") if path else []
+
+
+def unknown_table(name):
+    """Make a table again of which Snakemake does not know how it was made."""
+
+    def check(wildcards):
+        path = f"{plan.results}/tables/{name.format(**dict(wildcards.items()))}.csv"
+        unknown = os.path.exists(path) and workflow.persistence.metadata(IOFile(path)) is None
+        return force(path, "no record says how") if unknown and not workflow.remote_exec else []
+
+    return check
+
+
+def force(path, reason):
+    """Have the job of an output run; the first such is named."""
+    if not workflow.dag.forcefiles:
+        print(f"{path} is made again, {reason}; so is what else is like it.", file=sys.stderr)
+    workflow.dag.forcefiles.add(path)
     return []
 
 

@@ -13,6 +13,7 @@ out: <results>/tables/EXPERIMENT.{csv,parquet,md}     one row per (model, seq_le
 rule timing_tables:
     """Aggregate the cells of {wildcards.experiment} over processes; a missing or foreign shard stops it."""
     input:
+        unknown_table("{experiment}"),
         shards=asks(plan.shards),
         views=static("views.yaml"),
     output:
@@ -38,6 +39,7 @@ rule timing_tables:
 rule training_tables:
     """Aggregate the cells of {wildcards.experiment} over seeds; a missing or foreign shard stops it."""
     input:
+        unknown_table("{experiment}"),
         shards=asks(plan.shards),
         views=static("views.yaml"),
     output:
@@ -86,6 +88,7 @@ rule comparison_tables:
 rule position_tables:
     """Summarise over seeds what reaches, and what is looked at, at each position of a sequence."""
     input:
+        unknown_table("gradient_flow"),
         shards=plan.shards("recall"),
         views=static("views.yaml"),
     output:
@@ -125,6 +128,7 @@ rule distance_table:
 rule fairness_table:
     """Build every model of every experiment and count what it has, computes, carries and was tuned."""
     input:
+        unknown_table("fairness"),
         views=static("views.yaml"),
     output:
         csv=report(

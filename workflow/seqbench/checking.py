@@ -2,14 +2,17 @@
 
 import copy
 import difflib
+import sys
+from pathlib import Path
 
+import yaml
 from jsonschema import Draft202012Validator, validators
 
 # JSON's types and limits in words.
 TYPES = {
-    "integer": "a whole number",
-    "number": "a number",
-    "rate": "a number or tuned",
+    "integer": "a whole number below 2^63",
+    "number": "a finite number",
+    "rate": "a finite number or tuned",
     "string": "text",
     "boolean": "true or false",
     "array": "a list",
@@ -22,6 +25,27 @@ LIMITS = {
     "maximum": "be at most {}",
     "exclusiveMaximum": "be less than {}",
 }
+
+
+def repetitions(path):
+    """A sentence for each key that stands twice in a YAML file, of which a reader would take the last."""
+
+    def walk(node, above=()):
+        if node in above:
+            yield f"{path}, line {node.start_mark.line + 1}: the part of this anchor contains itself"
+        elif isinstance(node, yaml.MappingNode):
+            first = {}
+            for key, value in node.value:
+                line = key.start_mark.line + 1
+                if key.value in first:
+                    yield f"{path}, line {line}: {key.value} stood in line {first[key.value]} already"
+                first.setdefault(key.value, line)
+                yield from walk(value, (*above, node))
+        elif isinstance(node, yaml.SequenceNode):
+            for item in node.value:
+                yield from walk(item, (*above, node))
+
+    return [*walk(yaml.compose(Path(path).read_text()))]
 
 
 def violations(instance, schema, prefix=""):
@@ -41,13 +65,17 @@ def validator(schema):
         yield from properties(validator, subschemas, instance, parent)
 
     def is_integer(checker, value):
-        return isinstance(value, int) and not isinstance(value, bool)
+        return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63
+
+    def is_number(checker, value):
+        finite = isinstance(value, int | float) and abs(value) <= sys.float_info.max
+        return finite and not isinstance(value, bool)
 
     def is_rate(checker, value):
         return value == "tuned" or checker.is_type(value, "number")
 
     types = Draft202012Validator.TYPE_CHECKER.redefine_many(
-        {"integer": is_integer, "rate": is_rate}
+        {"integer": is_integer, "number": is_number, "rate": is_rate}
     )
     extended = validators.extend(Draft202012Validator, {"properties": filling}, type_checker=types)
     return extended(schema)
