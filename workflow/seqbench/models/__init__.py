@@ -103,8 +103,9 @@ def source(module: str) -> Path:
     spec, folders = None, None
     names = module.split(".")
     for depth in range(1, len(names) + 1):
-        specs = (f.find_spec(".".join(names[:depth]), folders) for f in sys.meta_path)
-        spec = next(filter(None, specs), None)
+        name = ".".join(names[:depth])
+        finders = sys.meta_path if names[depth - 1].isidentifier() else []
+        spec = next(filter(None, (finder.find_spec(name, folders) for finder in finders)), None)
         if spec is None or (depth < len(names) and not spec.submodule_search_locations):
             raise LookupError(f"there is no module {module}")
         folders = spec.submodule_search_locations
