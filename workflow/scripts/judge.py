@@ -22,7 +22,7 @@ def main(
     original: the cells that the notebook printed. The last four list the paths of each table.
     """
     run = Run.of_files([*cells, *original])
-    claims, expectations, audit = (statements.load(path) for path in (claims, expectations, audit))
+    claims, expectations, audit = statements.load_all(claims, expectations, audit)
     judged = findings([*claims, *expectations, *audit], run)
     tables.write(judged, *findings_tables)
     verdict = verdicts.verdict_table(claims, judged)

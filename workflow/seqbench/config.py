@@ -35,7 +35,7 @@ def check(config, local=True, files=()):
     local: the jobs run on this machine, so its cores and GPU must do. files: those that `config`
     was merged from. `config` stays as it is.
     """
-    refuse(problem for path in files for problem in repetitions(path))
+    refuse(f"{path}, {problem}" for path in files for problem in repetitions(path))
     config, schema = copy.deepcopy(config), yaml.safe_load(SCHEMA.read_text())
     refuse(violations(config, schema))
     refuse(folder_problems(config["pathvars"]["results"]))

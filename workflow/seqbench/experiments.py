@@ -7,7 +7,7 @@ reaches every experiment that is like the changed one.
 
 from workflow.seqbench import models
 from workflow.seqbench.results import schemas, sealing
-from workflow.seqbench.sources import digest
+from workflow.seqbench.sources import digest, load
 
 KINDS = ("timing", "training")
 # Keys of an experiment that span its cells; all others are settings of every cell.
@@ -53,6 +53,25 @@ def options_of(config, name, kind):
     entry = config["models"][name]
     merged = {k: v for k, v in entry.items() if k not in KINDS} | entry.get(kind, {})
     return {key: value for key, value in merged.items() if key not in TRAINING}
+
+
+def code_of(kind, settings, *entries):
+    """(modules, layout) that a cell's numbers depend on: see `sources.digest`.
+
+    entries: architecture and options of its models; one that is None does not count.
+    """
+    package = {"timing": "workloads", "training": "tasks"}[kind]
+    built = [e for entry in entries if entry for e in (entry, entry.get("match_parameters_to"))]
+    layout = {name: row[::2] for name, row in schemas.columns(kind).items()}
+    modules = {models.locate(entry["architecture"])[0] for entry in built if entry}
+    action = f"workflow.seqbench.{package}.{settings.get('workload') or settings.get('task')}"
+    return (f"workflow.scripts.{kind}_cell", action, *sorted(modules)), str(layout)
+
+
+def load_code(asked, kind, settings, *entries):
+    """Import what a cell needs; UserError where it is not the code of the digest `asked`."""
+    modules, layout = code_of(kind, settings, *entries)
+    load(asked, *modules, layout=layout)
 
 
 class Plan:
@@ -141,18 +160,11 @@ class Plan:
         A parameter and not a list of inputs, as fifteen files a job make the dry run of ten
         thousand cells three times as long.
         """
-        part, options = self.experiments[experiment], self.model(experiment, model)
-        package = {"timing": "workloads", "training": "tasks"}[part["kind"]]
-        entries = [options, options.get("match_parameters_to", options)]
+        part, entries = self.experiments[experiment], [self.model(experiment, model)]
         if "relative_to" in part:
             entries.append(self.model(experiment, part["relative_to"]))
-        layout = {name: (row[0], row[2]) for name, row in schemas.columns(part["kind"]).items()}
-        return digest(
-            f"workflow.scripts.{part['kind']}_cell",
-            f"workflow.seqbench.{package}.{part.get('workload') or part.get('task')}",
-            *sorted({models.locate(entry["architecture"])[0] for entry in entries}),
-            layout=str(layout),
-        )
+        modules, layout = code_of(part["kind"], part, *entries)
+        return digest(*modules, layout=layout)
 
     def asked(self, experiment, model, seq_len, lr=None, **_):
         """Digest of all that a cell's numbers depend on, which its shard must carry; not the seed."""

@@ -45,7 +45,12 @@ def run(main, job):
     job: the `snakemake` object of a script.
     """
     redirect(job.log[0])
+    main(**arguments(main, job))
+
+
+def arguments(main, job):
+    """What `main` takes of the job's named wildcards, inputs, outputs and parameters."""
     named = {}
     for part in (job.wildcards, job.input, job.output, job.params):
         named |= dict(part.items())
-    main(**{name: named[name] for name in inspect.signature(main).parameters})
+    return {name: named[name] for name in inspect.signature(main).parameters if name in named}

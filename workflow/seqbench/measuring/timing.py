@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from workflow.seqbench.log import UserError
 from workflow.seqbench.measuring import machine, sampling
 from workflow.seqbench.measuring.seeds import derive
 from workflow.seqbench.models import parameters as count
@@ -21,14 +22,16 @@ class OverBudget(Exception):
     """What ran took longer than it was given."""
 
 
-def measure_cell(experiment, cell, model, reference, settings):
+def measure_cell(experiment, cell, model, reference, settings, ended=None):
     """Row of one cell; `cell` holds model (its name), seq_len and seed.
 
     model: architecture and options. reference: {"name", "entry"} of the model that the ratio is
     to, or None. settings: the experiment's section of the config. The call that is timed comes
     from the workload that the settings name. A cell that does not fit into memory or time is a row
-    with that status; any other error is raised.
+    with that status; any other error is raised. ended: the status and error of a cell that was
+    ended from outside, in place of measuring it.
     """
+    start = time.perf_counter()
     malloc = machine.set_malloc(settings["malloc"])
     machine.set_up(settings["device"], settings["threads"])
     parameters = {"model": model, "reference": reference, "settings": settings}
@@ -46,15 +49,14 @@ def measure_cell(experiment, cell, model, reference, settings):
         "pinned_to": machine.pin(settings["threads"]),
         "clock": machine.clock(settings["device"], settings["threads"]).__name__,
     }
-    if settings["device"] == "cpu":
-        machine.limit_memory(settings["memory_limit_mb"])
+    limit = machine.limited_memory(settings["memory_limit_mb"], settings["device"])
     stream = settings["base_seed"], experiment, *cell.values()
     torch.manual_seed(derive(*stream))
     rng = np.random.default_rng(derive(*stream, "order"))
-    with machine.watch_load() as load:
-        row |= timed_columns(cell["seq_len"], model, reference, settings, rng)
+    with machine.watch_load() as load, limit:
+        row |= ended or timed_columns(cell["seq_len"], model, reference, settings, rng)
     row |= load
-    return row | {"flags": flags_of(row)}
+    return row | {"flags": flags_of(row), "cell_s": time.perf_counter() - start}
 
 
 def flags_of(row):
@@ -133,7 +135,10 @@ def first_calls(model, settings, seq_len):
     assert module.training == (settings["mode"] == "train")
     cold_s, output = sampling.cold(call, machine.synchronizer(device))
     if not torch.isfinite(output).all():
-        raise ValueError("the timed call returns values that are not finite")
+        architecture = model["architecture"]
+        raise UserError(
+            f"{architecture} breaks the contract of a model: it returns values that are not finite"
+        )
     added, peak = machine.peak_memory(call, device)
     return call, {
         "cold_s": cold_s,

@@ -9,7 +9,7 @@ from workflow.seqbench.results.statistics import variance_split
 
 STATUSES = {
     "timing": ("ok", "out of memory", "over budget"),
-    "training": ("ok", "diverged", "over budget"),
+    "training": ("ok", "diverged", "out of memory", "over budget"),
 }
 
 
