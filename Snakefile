@@ -37,3 +37,4 @@ rule all:
 
 
 include: "workflow/rules/publish.smk"
+include: "workflow/rules/run.smk"

@@ -7,13 +7,6 @@ out: <results>/tables/findings.{csv,parquet}          one row per statement, con
 """
 
 
-onstart:
-    # A statement that cannot be judged is told before the first job; the import takes a second.
-    from workflow.seqbench.judging import statements
-
-    statements.load_all(*rules.judge.input[:3])
-
-
 rule judge:
     """Hold every statement against the run; what the run lacks is a finding that says so."""
     input:

@@ -16,10 +16,14 @@ def remember_call(configfiles, config):
     os.environ["SEQBENCH"] = " ".join(["snakemake --cores 4", *options])
 
 
+def command():
+    """How this run was called, as far as its results depend on it."""
+    return os.environ.get("SEQBENCH", "snakemake --cores 4")
+
+
 def again(*paths):
     """The command that makes these files anew, with the config of this run."""
-    command = os.environ.get("SEQBENCH", "snakemake --cores 4")
-    return " ".join([command, "--force", *map(str, paths)])
+    return " ".join([command(), "--force", *map(str, paths)])
 
 
 def redirect(path):
