@@ -181,7 +181,7 @@ def make_tables(folder, experiment, kind, paths, cells):
     table, curves = files(folder, experiment), folder / f"{experiment}_curves.parquet"
     cells_table = folder / f"{experiment}_cells.parquet"
     curves = curves if kind == "training" else None
-    experiment_tables.main(paths, experiment, kind, cells, *table, cells_table, curves)
+    experiment_tables.main(paths, experiment, kind, cells, len(cells), *table, cells_table, curves)
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ rule timing_tables:
         experiment=either(plan.names("timing")),
     params:
         cells=asks(plan.wanted),
+        size=asks(plan.size),
         kind="timing",
         curves=None,
         code=digest("workflow.scripts.experiment_tables"),
@@ -52,6 +53,7 @@ rule training_tables:
         experiment=either(plan.names("training")),
     params:
         cells=asks(plan.wanted),
+        size=asks(plan.size),
         kind="training",
         code=digest("workflow.scripts.experiment_tables"),
     log:

@@ -55,6 +55,11 @@ def check(config, local=True, files=()):
     plan = Plan(config)
     plan.rates, problems = tuned_rates(plan)
     refuse(problems)
+    refuse(
+        f"incomplete is true, and no cell of {name} is done"
+        for name in plan.names(on_demand=False)
+        if not plan.cells(name)
+    )
     return plan
 
 

@@ -101,6 +101,13 @@ class Plan:
         return self.experiments[experiment]["kind"] == "training"
 
     def cells(self, experiment, **_):
+        """The cells of `grid`; if the config says incomplete, only those that are done."""
+        cells = self.grid(experiment)
+        if self.config["incomplete"]:
+            cells = [cell for cell in cells if self.done(experiment, cell)]
+        return cells
+
+    def grid(self, experiment, **_):
         """All cells as dicts (lr, model, seq_len, seed), each model once before the next seed."""
         part = self.experiments[experiment]
         cells = []
@@ -116,6 +123,10 @@ class Plan:
             order = sorted(ranked, key=lambda pair: pair[0])  # stable: models, then lengths
             cells += [cell if lr is None else {"lr": lr} | cell for _, cell in order]
         return cells
+
+    def size(self, experiment, **_):
+        """Number of cells in the whole grid."""
+        return len(self.grid(experiment))
 
     def shard(self, experiment, cell):
         """Path of a cell's shard."""
@@ -181,6 +192,11 @@ class Plan:
     def wanted(self, experiment, **_):
         """`cells`, each with what its shard is to be asked for."""
         return [cell | {"asked": self.asked(experiment, **cell)} for cell in self.cells(experiment)]
+
+    def done(self, experiment, cell):
+        """Whether the cell's shard is there, and is what the config and the code ask for."""
+        asked = self.asked(experiment, **cell)
+        return sealing.asked_of(self.shard(experiment, cell)) == asked
 
     def foreign(self, experiment, **cell):
         """Path of the cell's shard where it is there, and another config or other code has made it."""

@@ -7,8 +7,6 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from workflow.seqbench.results import sealing
-
 MADE_ON = ["node", "device_name", "cpu_cores", "kernel", "python", "torch", "git_commit"]
 SECONDS = ["cell_s", "queued_s"]
 
@@ -20,9 +18,11 @@ def write(path, plan, experiments, job_seconds, **about):
     """
     parts, frames, lacking = {}, [], []
     for experiment in experiments:
-        wanted = {plan.shard(experiment, cell): cell["asked"] for cell in plan.wanted(experiment)}
-        done = [shard for shard, asked in wanted.items() if sealing.asked_of(shard) == asked]
-        lacking += (absent := [shard for shard in wanted if shard not in done])
+        wanted = {
+            plan.shard(experiment, c): plan.done(experiment, c) for c in plan.grid(experiment)
+        }
+        done = [shard for shard, is_done in wanted.items() if is_done]
+        lacking += (absent := [shard for shard, is_done in wanted.items() if not is_done])
         failed = [shard for shard in absent if Path(log_of(plan, shard)).is_file()]
         columns = ["status", *MADE_ON, *SECONDS]
         rows = [pq.read_table(s, columns=columns, partitioning=None).to_pydict() for s in done]

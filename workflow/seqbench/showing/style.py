@@ -9,6 +9,8 @@ import matplotlib
 import numpy as np
 from matplotlib.ticker import NullLocator
 
+from workflow.seqbench.results.selecting import incomplete
+
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
@@ -153,4 +155,6 @@ def conditions(cells, what):
     counts = cells.groupby(["model", "seq_len", *(["lr"] if swept else [])]).size()
     n = "–".join(str(n) for n in sorted({counts.min(), counts.max()}))
     plural = "" if threads == "1" else "s"
-    return f"{names}, {threads} thread{plural}, torch {torch}, n = {n} {what}"
+    part = incomplete(cells)
+    text = f"{names}, {threads} thread{plural}, torch {torch}, n = {n} {what}"
+    return f"{text}; incomplete: {part}" if part else text
