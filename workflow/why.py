@@ -36,24 +36,26 @@ def main(table, values, run):
         findings = load(run, "findings")
         rows = findings[findings["statement"].isin(rows["claim"])]
         show(rows)
-    cells = pd.concat([cells_of(run, table, row) for row in rows.to_dict("records")])
+    cells = pd.concat(
+        [part for row in rows.to_dict("records") for part in cells_of(run, table, row)]
+    )
     for cell in cells.reindex(columns=[*KEYS, *NUMBERS, *MADE]).drop_duplicates().itertuples():
         print(*about(run, cell._asdict()), sep="\n    ", end="\n\n")
 
 
 def cells_of(run, table, row):
-    """The cells that a row speaks of; a table of no experiment is one of recall."""
+    """The cells that a row speaks of, by experiment; a table of no experiment is one of recall."""
     of_recall = table in ("gradient_flow", "attention", "distance")
-    name = row.get("experiment") or ("recall" if of_recall else table.removesuffix("_cells"))
-    if not Path(run, f"tables/{name}_cells.parquet").is_file():  # it was not run
-        return pd.DataFrame()
-    cells = load(run, f"{name}_cells")
+    names = row.get("experiment") or ("recall" if of_recall else table.removesuffix("_cells"))
     models = {row.get("model"), row.get("relative_to"), *str(row.get("models")).split(" / ")}
-    keep = cells["model"].isin(models) | ("every" in models)
-    for key in ("seq_len", "seed", "lr"):
-        if key in cells and pd.notna(row.get(key)):
-            keep &= cells[key] == row[key]
-    return cells[keep]
+    for name in names.split(" / "):
+        if Path(run, f"tables/{name}_cells.parquet").is_file():  # it was run
+            cells = load(run, f"{name}_cells")
+            keep = cells["model"].isin(models) | ("every" in models)
+            for key in ("seq_len", "seed", "lr"):
+                if key in cells and pd.notna(row.get(key)):
+                    keep &= cells[key] == row[key]
+            yield cells[keep]
 
 
 def about(run, cell):

@@ -98,7 +98,7 @@ rule position_tables:
         attention=table("attention"),
     params:
         experiment="recall",
-        cells=plan.wanted("recall"),
+        cells=lambda wildcards: plan.wanted("recall"),
         code=digest("workflow.scripts.position_tables"),
     log:
         "<results>/logs/position_tables.log",
