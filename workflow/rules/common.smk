@@ -68,6 +68,9 @@ def either(names):
     return "|".join(names) or "(?!)"
 
 
+# Experiments of which the figure `causes` is made.
+CAUSES = ("recall", "readout", "forget_bias", "gradient_cut", "asked_everywhere", "curriculum")
+
 # Each figure, and the table without which it cannot be drawn.
 FIGURES = {plan.figure(experiment): experiment for experiment in plan.names()} | {
     "forward_ram": "timing",
@@ -75,6 +78,7 @@ FIGURES = {plan.figure(experiment): experiment for experiment in plan.names()} |
     "gradient_flow": "gradient_flow",
     "attention": "attention",
     "audit": "audit",
+    "causes": "curriculum",
 }
 
 

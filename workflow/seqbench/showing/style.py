@@ -127,6 +127,41 @@ def plain_log_ticks(axis, text="{:g}", highest=math.inf):
     axis.minorticks_off()
 
 
+NOT_SOLVED = 1.35  # times the budget: where the mark of a run stands that was not solved
+
+
+def runs(axis, y, cells, color, marker):
+    """Steps that each run took until it was solved, at height y, and their median; x is steps.
+
+    A triangle beyond the budget stands for the runs that were not, with the share that was.
+    """
+    steps = cells["solved_step"].astype(float).sort_values()
+    spread = y + np.linspace(-0.12, 0.12, len(steps))
+    axis.plot(steps, spread, marker, color=color, alpha=0.6, mew=0)
+    if steps.isna().any():
+        x = NOT_SOLVED * cells["budget_steps"].max()
+        axis.plot(x, y, "^", mfc="white", mec=color)
+        note(axis, f"{steps.notna().sum()}/{len(steps)}", (x, y), (6, 0), color=color, va="center")
+    if steps.notna().mean() > 0.5:
+        middle = steps.fillna(np.inf).median()
+        axis.vlines(middle, y - 0.2, y + 0.2, color=color, lw=2.4)
+
+
+def solving_axis(axis, cells, names):
+    """Rows called `names`, from above, against training steps up to the budget of the cells."""
+    budget = cells["budget_steps"].max()
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(len(names) - 0.5, -0.5)
+    axis.grid(visible=False, axis="y")
+    axis.axvline(budget, color="0.4", lw=0.9, ls=(0, (4, 2)), zorder=1)
+    axis.set(xscale="log", xlabel="training steps until solved")
+    steps = cells["solved_step"].dropna()
+    axis.set_xlim(0.8 * min([*steps, budget]), 2.2 * budget)
+    ticks = [n for n in (10, 30, 100, 300, 1000, 3000, 10_000) if axis.get_xlim()[0] <= n <= budget]
+    axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    axis.minorticks_off()
+
+
 @contextmanager
 def drawing(mplstyle, cells, footer, *paths, size, panels=1, **options):
     """A row of axes to draw on; then the conditions of the cells below them, and the files.
