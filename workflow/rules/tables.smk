@@ -13,6 +13,7 @@ out: <results>/tables/EXPERIMENT.{csv,parquet,md}     one row per (model, seq_le
 rule timing_tables:
     """Aggregate the cells of {wildcards.experiment} over processes; a missing or foreign shard stops it."""
     input:
+        unknown_table("{experiment}"),
         shards=asks(plan.shards),
         views=static("views.yaml"),
     output:
@@ -23,7 +24,8 @@ rule timing_tables:
     wildcard_constraints:
         experiment=either(plan.names("timing")),
     params:
-        cells=asks(plan.cells),
+        cells=asks(plan.wanted),
+        size=asks(plan.size),
         kind="timing",
         curves=None,
         code=digest("workflow.scripts.experiment_tables"),
@@ -38,6 +40,7 @@ rule timing_tables:
 rule training_tables:
     """Aggregate the cells of {wildcards.experiment} over seeds; a missing or foreign shard stops it."""
     input:
+        unknown_table("{experiment}"),
         shards=asks(plan.shards),
         views=static("views.yaml"),
     output:
@@ -49,7 +52,8 @@ rule training_tables:
     wildcard_constraints:
         experiment=either(plan.names("training")),
     params:
-        cells=asks(plan.cells),
+        cells=asks(plan.wanted),
+        size=asks(plan.size),
         kind="training",
         code=digest("workflow.scripts.experiment_tables"),
     log:
@@ -86,6 +90,7 @@ rule comparison_tables:
 rule position_tables:
     """Summarise over seeds what reaches, and what is looked at, at each position of a sequence."""
     input:
+        unknown_table("gradient_flow"),
         shards=plan.shards("recall"),
         views=static("views.yaml"),
     output:
@@ -93,7 +98,7 @@ rule position_tables:
         attention=table("attention"),
     params:
         experiment="recall",
-        cells=plan.cells("recall"),
+        cells=lambda wildcards: plan.wanted("recall"),
         code=digest("workflow.scripts.position_tables"),
     log:
         "<results>/logs/position_tables.log",
@@ -125,6 +130,7 @@ rule distance_table:
 rule fairness_table:
     """Build every model of every experiment and count what it has, computes, carries and was tuned."""
     input:
+        unknown_table("fairness"),
         views=static("views.yaml"),
     output:
         csv=report(

@@ -18,8 +18,8 @@ def main(shard, experiment, model, seq_len, seed, options, reference, settings, 
     load_code(code, "timing", settings, options, reference and reference["entry"])
     cell = {"model": model, "seq_len": int(seq_len), "seed": int(seed)}
     row = measure_cell(experiment, cell, options, reference, settings, ended)
-    provenance = {"model": options, "reference": reference, "settings": settings}
-    shards.write(row | {"code_digest": code}, schema("timing", experiment), shard, provenance)
+    asked = {"model": options, "reference": reference, "settings": settings, "code": code}
+    shards.write(row | {"code_digest": code}, schema("timing", experiment), shard, asked)
 
 
 if __name__ == "__main__":

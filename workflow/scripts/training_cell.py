@@ -18,8 +18,8 @@ def main(shard, experiment, model, seq_len, seed, options, settings, code, ended
     load_code(code, "training", settings, options)
     cell = {"model": model, "seq_len": int(seq_len), "seed": int(seed)}
     row = train_cell(experiment, cell, options, settings, ended)
-    provenance = {"model": options, "settings": settings}
-    shards.write(row | {"code_digest": code}, schema("training", experiment), shard, provenance)
+    asked = {"model": options, "settings": settings, "code": code}
+    shards.write(row | {"code_digest": code}, schema("training", experiment), shard, asked)
 
 
 if __name__ == "__main__":

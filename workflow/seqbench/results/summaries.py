@@ -51,11 +51,13 @@ def summary(shards, cells, kind, keys):
         }
         lists = shards.loc[group.index]
         counts = lists["flags"].explode().dropna().value_counts().sort_index()
-        flags = "; ".join(f"{flag} {count}/{len(group)}" for flag, count in counts.items())
+        flags = [f"{flag} {count}/{len(group)}" for flag, count in counts.items()]
+        if (machines := group["cpu_model"].nunique()) > 1:  # of trainings (`collecting.SHARED`)
+            flags.append(f"{machines} CPU models")
         rows.append(
             dict(zip(keys, key, strict=True))
             | columns(Selection(group["model"].iloc[0], group), lists)
-            | {"parameters": group["parameters"].max(), **ended, "flags": flags}
+            | {"parameters": group["parameters"].max(), **ended, "flags": "; ".join(flags)}
         )
     return pd.DataFrame(rows)
 

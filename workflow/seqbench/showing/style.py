@@ -9,6 +9,8 @@ import matplotlib
 import numpy as np
 from matplotlib.ticker import NullLocator
 
+from workflow.seqbench.results.selecting import incomplete
+
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
@@ -180,10 +182,14 @@ def drawing(mplstyle, cells, footer, *paths, size, panels=1, **options):
 
 def conditions(cells, what):
     """The machine and the number of runs in words; `what` says what n counts."""
-    first = cells.iloc[0]
-    names = " / ".join(sorted(cells["device_name"].unique()))
+    names, torch, threads = (
+        " / ".join(sorted(cells[key].astype(str).unique()))
+        for key in ("device_name", "torch", "threads")
+    )
     swept = cells.duplicated(["model", "seq_len", "seed"]).any()
     counts = cells.groupby(["model", "seq_len", *(["lr"] if swept else [])]).size()
     n = "–".join(str(n) for n in sorted({counts.min(), counts.max()}))
-    threads = f"{first['threads']} thread{'s' if first['threads'] > 1 else ''}"
-    return f"{names}, {threads}, torch {first['torch']}, n = {n} {what}"
+    plural = "" if threads == "1" else "s"
+    part = incomplete(cells)
+    text = f"{names}, {threads} thread{plural}, torch {torch}, n = {n} {what}"
+    return f"{text}; incomplete: {part}" if part else text
