@@ -1,12 +1,22 @@
 """What is lost, copied, damaged, killed or mixed on the way, and what a run makes of it."""
 
+import fcntl
+import json
+import os
+import re
 import shutil
+import signal
+import subprocess
+import time
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+import yaml
 
-from tests.conftest import SMOKE, shipped
+from tests.conftest import BIN, SMOKE, Project, shipped
 from workflow.seqbench.config import check
+from workflow.seqbench.measuring.fork_server import home
 
 PLAN = check(shipped(SMOKE))
 CELLS = {
@@ -75,3 +85,167 @@ def test_a_shard_of_another_run_is_made_again_before_it_is_averaged(project, tmp
     assert cells(jobs) == {cell}
     assert "training_tables" in {job.rule for job in jobs}
     assert cells(project.planned("timing")) == set()  # what is not asked for is left alone
+
+
+# Runs that are killed, run twice, or have cells that fail. Their cells are of one model of one length.
+
+
+GRID = {"seq_lens": [4], "seq_lens_of": {}, "seeds_of": {}}
+SLOW = {  # cells of some seconds
+    "models": {"slow": {"architecture": "tests.known_truth:Slow", "seconds": 0.03}},
+    "experiments": {"recall": GRID | {"models": ["slow"], "seeds": [*range(6)], "steps": 40}},
+}
+
+
+def shards(model, seeds, experiment="recall", seq_len=4):
+    return [shard((experiment, model, seq_len, seed)) for seed in seeds]
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of the project in which nothing was run."""
+    return Project.copy(tmp_path / "project")
+
+
+@pytest.fixture
+def start(copy):
+    """Start Snakemake in the copy, beside the test; the process, whose output is its stdout."""
+    processes = []
+
+    def start(*arguments, config):
+        (copy / "override.yaml").write_text(yaml.safe_dump(config))
+        command = [BIN / "snakemake", "--cores", "1", "--nocolor", *arguments]
+        process = subprocess.Popen(
+            [*command, "--configfile", SMOKE, "override.yaml"],
+            cwd=copy.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+
+
+def until(true, process=None):
+    """Wait until something is true; it must become so while the process lives."""
+    deadline = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < deadline and (process is None or process.poll() is None)
+        time.sleep(0.05)
+
+
+def made(copy, paths):
+    """{path: time of modification} of those that are there."""
+    return {p: (copy / p).stat().st_mtime_ns for p in paths if (copy / p).is_file()}
+
+
+def test_a_killed_run_is_resumed_by_the_same_command(copy, start):
+    """Its lock is cleared, and what its last job finished without it is kept."""
+    paths = shards("slow", range(6))
+    process = start(*paths, config=SLOW)
+    until(lambda: made(copy, paths), process)
+    assert "cannot be locked" in copy.snakemake(*paths, config=SLOW, expect=1)  # while it lives
+    until(lambda: list(copy.path.glob(".snakemake/incomplete/*")), process)
+    os.kill(process.pid, signal.SIGKILL)  # and not its job
+    process.wait()
+    before = made(copy, paths)
+    until(lambda: made(copy, paths) != before)
+    kept = made(copy, paths)
+    assert list(copy.path.glob(".snakemake/locks/*"))
+    assert list(copy.path.glob(".snakemake/incomplete/*"))
+
+    output = copy.snakemake(*paths, config=SLOW)
+    assert output.count("The run that locked this folder was killed; its lock is cleared.") == 1
+    (count,) = re.findall(r"^training_cell +(\d+)$", output, re.MULTILINE)
+    assert int(count) == len(paths) - len(kept)
+    assert kept.items() <= made(copy, paths).items()
+    assert len(made(copy, paths)) == len(paths)
+
+
+def test_a_lock_of_another_machine_is_left_alone(copy):
+    paths = shards("slow", [0])
+    (copy / ".snakemake/locks").mkdir(parents=True)
+    (copy / ".snakemake/locks/0.output.lock").write_text(f"{paths[0]}\n")
+    (copy / ".snakemake/owner").write_text("another-machine\n")
+    assert "cannot be locked" in copy.snakemake(*paths, config=SLOW, expect=1)
+
+
+def test_a_config_that_is_edited_while_it_runs_has_no_effect(copy, start):
+    paths = shards("slow", [0, 1])
+    process = start(*paths, config=SLOW)
+    until(lambda: made(copy, paths), process)
+    (copy / "override.yaml").write_text(yaml.safe_dump(SLOW | {"base_seed": 9}))
+    process.communicate()
+    said = [json.loads(pq.read_schema(copy / p).metadata[b"provenance"]) for p in paths]
+    assert [one["settings"]["base_seed"] for one in said] == [0, 0]
+    assert len(copy.planned(*paths, config=SLOW | {"base_seed": 9})) == 2
+
+
+def test_a_timing_cell_waits_for_the_cells_of_another_run(copy, start):
+    override = {"experiments": {"timing": {"models": ["lstm"], "seeds": [0], "seq_lens": [50]}}}
+    (path,) = shards("lstm", [0], "timing", 50)
+    with open(home() / "turn", "a") as turn:
+        fcntl.flock(turn, fcntl.LOCK_SH)  # a training cell of another run
+        process = start(path, config=override)
+        line = next(line for line in process.stdout if "another run" in line)
+        time.sleep(1)
+        assert not made(copy, [path])
+    process.communicate()
+    assert line == "Waiting for the cells of another run on this machine.\n"
+    assert pq.read_table(copy / path, partitioning=None)["queued_s"][0].as_py() >= 1
+
+
+def test_training_cells_of_two_runs_do_not_wait(run_python):
+    code = "from workflow.seqbench.running import turn\nwith turn(alone=False) as s: print(s < 5)"
+    with open(home() / "turn", "a") as turn:
+        fcntl.flock(turn, fcntl.LOCK_SH)
+        assert run_python(code) == "True\n"
+
+
+BROKEN = {
+    "models": {"broken": {"architecture": "mine:Net"}},
+    "experiments": {"recall": GRID | {"models": ["lstm", "broken"], "seeds": [0, 1], "steps": 3}},
+}
+
+
+def test_a_cell_that_fails_leaves_the_others_a_summary_and_a_way_on(copy):
+    net = (
+        "from tests.known_truth import Oracle\n\n\nclass Net(Oracle):\n    def forward(self, x):\n"
+    )
+    (copy / "mine.py").write_text(f"{net}        return x[:, :2]\n")
+    output = copy.snakemake("recall", config=BROKEN, expect=1)
+    done, failed = shards("lstm", [0, 1]), shards("broken", [0, 1])
+    assert set(made(copy, [*done, *failed])) == set(done)
+    manifest = json.loads((copy / "results/manifest.json").read_text())
+    assert manifest["experiments"]["recall"]["cells"] == {"expected": 4, "done": 2, "failed": 2}
+    assert manifest["outcome"] == "not complete"
+    assert set(manifest["experiments"]["recall"]["lacking"]) == set(failed)
+    summary = output[output.index("2 cells are not done") :]
+    said = "mine:Net breaks the contract of a model: of (32, 4, 32) it makes (32, 2, 32)"
+    assert summary.count(f"seed~0.parquet: Error: {said}") == 1
+    assert "log: results/logs/recall/model~broken/seq_len~4/seed~1.log" in summary
+    assert f"these only: snakemake --cores 4 --configfile {SMOKE} override.yaml" in summary
+    tables = copy / "results/tables"
+    assert not tables.exists() or not list(tables.iterdir())
+
+    # What is there, on request, and marked.
+    output = copy.snakemake("recall", "--config", "incomplete=true", config=BROKEN)
+    assert "training_cell" not in output
+    assert "Incomplete: 2 of 4 cells.\n" in (tables / "recall.md").read_text()
+    assert "incomplete: 2 of 4 cells" in (copy / "results/figures/memory.svg").read_text()
+    assert pd.read_csv(tables / "recall.csv")["model"].tolist() == ["lstm"]
+
+    # Mended: the same command goes on, and the tables are of all cells.
+    before = made(copy, done)
+    (copy / "mine.py").write_text(f"{net}        return x * 1.0\n")
+    copy.snakemake("recall", config=BROKEN)
+    assert made(copy, done) == before
+    assert len(pd.read_csv(tables / "recall.csv")) == 2
+    assert "Incomplete" not in (tables / "recall.md").read_text()
+    assert json.loads((copy / "results/manifest.json").read_text())["outcome"] == "complete"
