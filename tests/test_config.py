@@ -486,8 +486,13 @@ def test_cells_come_seed_by_seed_and_rate_by_rate():
     assert plan.shard("tuning", cells[0]) == (
         "results/tuning/lr~0.0005/model~lstm/seq_len~100/seed~1000.parquet"
     )
-    priorities = [plan.priority("timing", **cell) for cell in plan.cells("timing")]
-    assert priorities == sorted(priorities, reverse=True)
+    cells = plan.cells("timing")
+    priorities = [plan.priority("timing", **cell) for cell in cells]
+    ranked = sorted(zip(priorities, range(len(cells)), cells, strict=True), reverse=True)
+    rounds = [cell for _, _, cell in ranked]
+    assert [cell["seed"] for cell in rounds] == sorted(cell["seed"] for cell in cells)
+    orders = [[(c["model"], c["seq_len"]) for c in rounds if c["seed"] == seed] for seed in (0, 1)]
+    assert sorted(orders[0]) == sorted(orders[1]) and orders[0] != orders[1], "random in a round"
     assert min(priorities) > max(plan.priority("recall", **cell) for cell in plan.cells("recall"))
 
 

@@ -93,7 +93,7 @@ def test_a_shard_of_another_run_is_made_again_before_it_is_averaged(project, tmp
 GRID = {"seq_lens": [4], "seq_lens_of": {}, "seeds_of": {}}
 SLOW = {  # cells of some seconds
     "models": {"slow": {"architecture": "tests.known_truth:Slow", "seconds": 0.03}},
-    "experiments": {"recall": GRID | {"models": ["slow"], "seeds": [*range(6)], "steps": 40}},
+    "experiments": {"recall": GRID | {"models": ["slow"], "seeds": [*range(4)], "steps": 40}},
 }
 
 
@@ -147,7 +147,7 @@ def made(copy, paths):
 
 def test_a_killed_run_is_resumed_by_the_same_command(copy, start):
     """Its lock is cleared, and what its last job finished without it is kept."""
-    paths = shards("slow", range(6))
+    paths = shards("slow", range(4))
     process = start(*paths, config=SLOW)
     until(lambda: made(copy, paths), process)
     assert "cannot be locked" in copy.snakemake(*paths, config=SLOW, expect=1)  # while it lives
@@ -227,8 +227,8 @@ def test_a_cell_that_fails_leaves_the_others_a_summary_and_a_way_on(copy):
     assert manifest["outcome"] == "not complete"
     assert set(manifest["experiments"]["recall"]["lacking"]) == set(failed)
     summary = output[output.index("2 cells are not done") :]
-    said = "mine:Net breaks the contract of a model: of (32, 4, 32) it makes (32, 2, 32)"
-    assert summary.count(f"seed~0.parquet: Error: {said}") == 1
+    said = r"mine:Net breaks the contract of a model: of \((\d+), 4, 32\) it makes \(\1, 2, 32\)"
+    assert len(re.findall(rf"seed~0.parquet: Error: {said}", summary)) == 1
     assert "log: results/logs/recall/model~broken/seq_len~4/seed~1.log" in summary
     assert f"these only: snakemake --cores 4 --configfile {SMOKE} override.yaml" in summary
     tables = copy / "results/tables"
