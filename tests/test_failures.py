@@ -237,7 +237,7 @@ def test_a_cell_that_fails_leaves_the_others_a_summary_and_a_way_on(copy):
     assert not tables.exists() or not list(tables.iterdir())
 
     # What is there, on request, and marked.
-    output = copy.snakemake("recall", "--config", "incomplete=true", config=BROKEN)
+    output = copy.snakemake("recall", "--config", "incomplete=True", config=BROKEN)
     assert "training_cell" not in output
     assert "Incomplete: 2 of 4 cells.\n" in (tables / "recall.md").read_text()
     assert "incomplete: 2 of 4 cells" in (copy / "results/figures/memory.svg").read_text()

@@ -58,4 +58,6 @@ def summary(lacking, command):
         lines.append(f"  {shard}: {text.splitlines()[-1][:300] if text else 'not begun'}")
         lines.append(f"    log: {log}")
     lines += ["  ..."] * (len(lacking) > 10)
-    return "\n".join([*lines, f"Try these again, and these only: {command}"])
+    lines.append(f"Try these again, and these only: {command}")
+    lines.append("Tables of the cells that are done, marked as such: --config incomplete=True")
+    return "\n".join(lines)
