@@ -17,7 +17,7 @@ from workflow.seqbench import models
 from workflow.seqbench.log import UserError
 from workflow.seqbench.models import _blocks, gru, lstm, mingru, transformer
 from workflow.seqbench.sources import ROOT
-from workflow.seqbench.workloads import decode
+from workflow.seqbench.workloads import decode as decoding
 
 D, N = (
     16,
@@ -710,4 +710,4 @@ def test_a_step_that_breaks_the_contract_is_refused():
     model = {"architecture": "tests.known_truth:Misshapen", "returns": "step"}
     settings = {"batch_size": 1, "d_model": 3, "mode": "eval"}
     with pytest.raises(UserError, match=r"its step makes \(1, 1, 3\) of \(1, 3\)$"):
-        decode.prepare(model, settings, 5, "cpu")
+        decoding.prepare(model, settings, 5, "cpu")
