@@ -3,10 +3,10 @@
 import shutil
 from pathlib import Path
 
-import pandas as pd
 import yaml
 
 from workflow.seqbench import log
+from workflow.seqbench.results import selecting
 from workflow.seqbench.showing import provenance, readme, tables
 
 
@@ -32,7 +32,7 @@ def main(files, config, reference, page):
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
     cells = {
-        path.stem.removesuffix("_cells"): pd.read_parquet(path)
+        path.stem.removesuffix("_cells"): selecting.read_table(path)
         for path in sorted((fresh / "tables").glob("*_cells.parquet"))
     }
     run = provenance.summarize(cells)
