@@ -113,7 +113,7 @@ class Plan:
         """The cells of `grid`; if the config says incomplete, only those that are done."""
         cells = self.grid(experiment)
         if self.config["incomplete"]:
-            cells = [cell for cell in cells if self.done(experiment, cell)]
+            cells = [cell for cell in cells if self.done(experiment, **cell)]
         return cells
 
     def grid(self, experiment, **_):
@@ -207,7 +207,7 @@ class Plan:
         """`cells`, each with what its shard is to be asked for."""
         return [cell | {"asked": self.asked(experiment, **cell)} for cell in self.cells(experiment)]
 
-    def done(self, experiment, cell):
+    def done(self, experiment, **cell):
         """Whether the cell's shard is there, and is what the config and the code ask for."""
         asked = self.asked(experiment, **cell)
         return sealing.asked_of(self.shard(experiment, cell)) == asked

@@ -83,7 +83,7 @@ def edited():
     changed = output("git", "status", "--porcelain=v2", "--no-renames", "--", *map(str, loaded))
     for line in (changed or "").splitlines():
         name = line.split(" ", 1 if line[0] == "?" else 8)[-1]
-        committed = output("git", "show", f"HEAD:{name}")
+        committed = output("git", "show", f"HEAD:./{name}")
         if committed is None or substance_of(ast.parse(committed)) != substance(name):
             return True
     return False
@@ -299,7 +299,7 @@ def output(*command):
     try:
         done = subprocess.run(
             command,
-            cwd=Path(__file__).parent,
+            cwd=ROOT,
             capture_output=True,
             text=True,
             check=True,
