@@ -224,13 +224,41 @@ def test_the_mean_ratio_repeats_processes_and_not_lengths(rng):
     assert again.n == 6
 
 
-def test_the_mean_ratio_leaves_out_lengths_that_a_process_missed(rng):
+def test_the_mean_ratio_leaves_out_a_process_that_failed_and_not_its_length(rng):
+    """A length is left out where most processes failed, whatever the others made of it."""
     a, b = noise(rng)
-    whole = measures.mean_ratio(*in_turns(a[:, :4], b[:, :4], LENGTHS[:4]))
+    rest = measures.mean_ratio(*in_turns(np.delete(a, 2, axis=0), np.delete(b, 2, axis=0)))
     a[2, 4] = NAN
     left = measures.mean_ratio(*in_turns(a, b))
-    assert left[:4] == pytest.approx(whole[:4])
+    assert left[:4] == pytest.approx(rest[:4])
+    assert left.where == "100 to 3,000 tokens" and left.n == 5
+    shorter = measures.mean_ratio(*in_turns(a[:, :4], b[:, :4], LENGTHS[:4]))
+    a[:4, 4] = NAN
+    left = measures.mean_ratio(*in_turns(a, b))
+    assert left[:4] == pytest.approx(shorter[:4])
     assert left.where == "100 to 2,000 tokens" and left.n == 6
+
+
+@pytest.mark.parametrize(
+    ("failed", "lengths", "processes"),
+    [
+        ([], LENGTHS, range(6)),
+        ([(2, 4)], LENGTHS, [0, 1, 3, 4, 5]),
+        ([(2, 4), (2, 0), (5, 1)], LENGTHS, [0, 1, 3, 4]),
+        ([(p, 4) for p in range(4)], LENGTHS[:4], range(6)),
+        ([(p, 4) for p in range(3)], LENGTHS[:4], range(6)),  # half are not most
+        ([(p, 4) for p in range(4)] + [(0, 0)], LENGTHS[:4], range(1, 6)),
+        ([(p, n) for p in range(6) for n in range(5)], [], range(6)),
+    ],
+)
+def test_what_counts_as_completed(failed, lengths, processes):
+    """The lengths that most processes completed, and the processes that completed all of these."""
+    matrix = pd.DataFrame(1.0, index=range(6), columns=list(LENGTHS))
+    for process, length in failed:
+        matrix.iloc[process, length] = NAN
+    left = measures.completed(matrix)
+    assert (list(left.columns), list(left.index)) == (list(lengths), list(processes))
+    assert left.notna().all(axis=None)
 
 
 # Crossings
@@ -257,10 +285,13 @@ def test_crossings_that_are_none_or_many(rng):
     assert several.note == "2 crossings" and 100 < several.value < 500
 
 
-def test_a_length_that_a_process_missed_does_not_bound_a_crossing(rng):
+def test_a_length_that_most_processes_missed_does_not_bound_a_crossing(rng):
     a, b = noise(rng, spread=0.01)
     a *= np.sqrt(np.array(LENGTHS) / 2500)
     a[0, 4] = NAN
+    found = measures.crossing(*in_turns(a, b))
+    assert found.n == 5 and found.low < 2500 < found.high
+    a[:4, 4] = NAN
     assert measures.crossing(*in_turns(a, b)).method == "no crossover in range"
 
 
@@ -295,15 +326,19 @@ def test_a_slope_without_half_lengths_is_over_the_lengths(rng):
     assert measures.slope(memory, "call_memory_bytes") == plain
 
 
-def test_a_length_without_memory_or_time_is_left_out():
-    """A call whose memory was not seen has 0 bytes; the longest length that failed has no time."""
+def test_a_length_without_memory_is_left_out_and_so_is_a_process_that_failed():
+    """A call whose memory was not seen has 0 bytes; of the longest length most have a time."""
     lengths = (50, *LENGTHS, 6000)
     cells = timed(lambda n: 1e-9 * n**2, "lstm", lengths=lengths)
     cells.loc[cells["seq_len"] == 50, "time_s"] = 0
-    cells.loc[(cells["seq_len"] == 6000) & (cells["seed"] == 3), "time_s"] = NAN
+    longest = cells["seq_len"] == 6000
+    cells.loc[longest & (cells["seed"] == 3), "time_s"] = NAN
     estimate = measures.slope(of(cells))
     assert estimate.value == pytest.approx(2, abs=0.02)
-    assert estimate.where == "500 to 3,000 tokens"
+    assert estimate.where == "1,000 to 6,000 tokens" and estimate.n == 5
+    cells.loc[longest & (cells["seed"] < 4), "time_s"] = NAN
+    estimate = measures.slope(of(cells))
+    assert estimate.where == "500 to 3,000 tokens" and estimate.n == 6
 
 
 def growing(a, b, c):

@@ -75,6 +75,7 @@ def trained(solved_step, model="lstm", seq_len=100, status=None, **columns):
             "gradient_share_initial": 1e-5,
             "chance_loss_nats": 4.595,
             "bag_of_tokens_loss_nats": 4.031,
+            "attention_first": None,
         }
         | columns
     )
