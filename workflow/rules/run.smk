@@ -3,6 +3,7 @@
 out: <results>/manifest.json
 """
 
+import atexit
 from datetime import datetime
 
 from workflow.seqbench.log import command
@@ -46,3 +47,25 @@ def conclude(outcome):
     )
     if lacking:
         print(manifest.summary(plan, lacking, command()), file=sys.stderr)
+
+
+def tell_time():
+    """At the end of a dry run: how long what would run will take."""
+    if workflow.dryrun and getattr(workflow, "_dag", None):
+        from workflow.seqbench.results import costs
+
+        cells = [job for job in workflow.dag.jobs if "seed" in job.wildcards_dict]
+        print(
+            costs.sentence(
+                [job.wildcards_dict for job in cells if workflow.dag.needrun(job)],
+                [
+                    f"{folder}/tables/costs.csv"
+                    for folder in (plan.results, f"results/reference/{plan.device()}")
+                ],
+                plan.names("timing"),
+                workflow.cores,
+            )
+        )
+
+
+atexit.register(tell_time)

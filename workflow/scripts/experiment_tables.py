@@ -19,7 +19,8 @@ def main(shards, experiment, kind, cells, size, csv, parquet, md, cells_table, c
     table = summaries.summary(frame, cells, kind, keys)
     if swept:
         table = summaries.choose_rates(table)
-    shown = tables.markdown(tables.view(kind, table))
+    timed = kind == "timing"
+    shown = tables.timing(table, cells) if timed else tables.markdown(tables.view(kind, table))
     if part := selecting.incomplete(cells):
         shown += f"\nIncomplete: {part}.\n"
     tables.write(table, csv, parquet, md, shown=shown)

@@ -21,11 +21,7 @@ SHADES = {
     "attention": ["#2166ac", "#67a9cf", "#0b3c6f", "#92c5de"],
     "other": ["#6a3d9a", "#a58cc4", "#3f1f66", "#cab2d6"],
 }
-MARKERS = {
-    "recurrent": ["o", "8", "p", "h"],
-    "attention": ["s", "D", "d", "P"],
-    "other": ["v", "^", "<", ">"],
-}
+MARKERS = {"recurrent": "o8ph*H", "attention": "sDdPX+", "other": "v^<>x1"}
 LINES = ["-", "--", ":", "-."]
 FAMILIES = {
     "lstm": "recurrent",
@@ -34,16 +30,22 @@ FAMILIES = {
     "transformer": "attention",
     "linear_attention": "attention",
 }
-# The place of each shipped model in its family, so that it looks the same in every figure.
+# The place of each shipped model in its family, so that it looks the same in every figure; those
+# that share figures stand near each other.
 PLACES = {
-    "recurrent": ["lstm", "lstm_chrono", "lstm_forget_bias", "gru", "mingru"],
+    "recurrent": [
+        *("lstm", "lstm_chrono", "gru", "mingru", "lstm_mean", "lstm_chrono_mean", "gru_chrono"),
+        *("mingru_chrono", "lstm_chrono_cut", "lstm_bias_0", "lstm_bias_1", "lstm_bias_1_5"),
+        *("lstm_bias_2", "lstm_bias_3", "lstm_bias_4", "lstm_bias_5", "lstm_bias_6"),
+    ],
     "attention": [
         *("transformer", "transformer_matched", "transformer_sdpa_matched"),
         *("transformer_no_dropout", "transformer_small", "transformer_rotary_matched"),
         *("transformer_decoder_matched", "transformer_decoder_no_cache_matched"),
-        "linear_attention_matched",
+        *("linear_attention_matched", "transformer_learned_matched", "transformer_last"),
+        *("transformer_causal_mean", "transformer_uniform"),
     ],
-    "other": ["hybrid"],
+    "other": ["hybrid", "feed_forward_last", "feed_forward_mean"],
 }
 SMALL = {"fontsize": 7.5, "color": "0.35"}  # footers and notes
 
@@ -65,7 +67,7 @@ def looks(table):
         for model, i in places.items():
             chosen[model] = {
                 "color": SHADES[family][i % 4],
-                "marker": MARKERS[family][i // 4 % 4],
+                "marker": MARKERS[family][i // 4 % 6],
                 "linestyle": LINES[(i + i // 4) % 4],
             }
     return {model: chosen[model] for model, _ in models}
