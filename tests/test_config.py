@@ -516,8 +516,13 @@ def test_cells_come_seed_by_seed_and_rate_by_rate():
     )
     at_first = [cell for cell in plan.cells("recall") if cell["seed"] == 0]
     assert plan.cells("recall")[: len(at_first)] == at_first  # each model once before the next seed
-    priorities = [plan.priority("timing", **cell) for cell in plan.cells("timing")]
-    assert priorities == sorted(priorities, reverse=True)
+    cells = plan.cells("timing")
+    priorities = [plan.priority("timing", **cell) for cell in cells]
+    ranked = sorted(zip(priorities, range(len(cells)), cells, strict=True), reverse=True)
+    rounds = [cell for _, _, cell in ranked]
+    assert [cell["seed"] for cell in rounds] == sorted(cell["seed"] for cell in cells)
+    orders = [[(c["model"], c["seq_len"]) for c in rounds if c["seed"] == seed] for seed in (0, 1)]
+    assert sorted(orders[0]) == sorted(orders[1]) and orders[0] != orders[1], "random in a round"
     assert min(priorities) > max(plan.priority("recall", **cell) for cell in plan.cells("recall"))
 
 

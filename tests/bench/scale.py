@@ -78,7 +78,7 @@ print(json.dumps([time.perf_counter() - start, peak]))
 
 
 def aggregation(count=10_000):
-    """Seconds and bytes that the tables of so many shards take, of trainings of 3,000 steps."""
+    """Seconds and bytes that the tables of so many shards take, of trainings of 600 steps."""
     with tempfile.TemporaryDirectory() as folder:
         job = Path(folder) / "job.json"
         job.write_text(json.dumps(grid_of_shards(Path(folder), count)))
@@ -94,7 +94,7 @@ def grid_of_shards(folder, count):
     cell = {"model": "lstm", "seq_len": 25, "seed": 0}
     with redirect_stderr(io.StringIO()):
         row = train_cell("recall", cell, options, settings | {"steps": 50})
-    row |= {"steps": 3000, "train_loss": 60 * row["train_loss"], "code_digest": "0" * 16}
+    row |= {"steps": 600, "train_loss": 12 * row["train_loss"], "code_digest": "0" * 16}
     cells, paths = [], []
     for number in range(count):
         cell = {"model": "lstm", "seq_len": 1 + number // 100, "seed": number % 100}

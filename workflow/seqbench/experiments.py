@@ -5,6 +5,8 @@ itself. That is resolved here, after the user's configs have been merged, so tha
 reaches every experiment that is like the changed one.
 """
 
+from zlib import crc32
+
 from workflow.seqbench import models
 from workflow.seqbench.log import UserError
 from workflow.seqbench.results import schemas, sealing
@@ -221,14 +223,18 @@ class Plan:
         """Name of the experiment's figure: the two README figures have names of their own."""
         return {"timing": "time", "recall": "memory"}.get(experiment, experiment)
 
-    def priority(self, experiment, seed, **_):
-        """Timing before training, and the first seed of every model before any second one."""
+    def priority(self, experiment, seed, **cell):
+        """Timing before training, the first seed of every model before any second one, then at random.
+
+        The random order is that of the config's base_seed, so that no model comes first each time.
+        """
         part = self.experiments[experiment]
-        seeds = [
-            *part["seeds"],
-            *(s for of in part["seeds_of"].values() for x in of.values() for s in x),
-        ]
-        return (1_000_000 if part["kind"] == "timing" else 0) - seeds.index(int(seed))
+        of = (seeds for lengths in part["seeds_of"].values() for seeds in lengths.values())
+        rank = list(dict.fromkeys([*part["seeds"], *(s for seeds in of for s in seeds)]))
+        parts = [self.config["base_seed"], experiment, *map(cell.get, sorted(cell)), seed]
+        name = " ".join(map(str, parts))
+        order = rank.index(int(seed)) + crc32(name.encode()) / 2**32
+        return (2_000_000 if part["kind"] == "timing" else 1_000_000) - round(1000 * order)
 
     def threads(self, experiment, **_):
         """Threads of a job that shares the machine with others."""

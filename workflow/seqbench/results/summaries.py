@@ -136,14 +136,8 @@ def choose_rates(table):
 
 def curves(shards, keys):
     """Training loss per step, one row per cell and step."""
-    parts = [
-        pd.DataFrame(
-            {key: getattr(cell, key) for key in [*keys, "architecture", "seed"]}
-            | {
-                "step": np.arange(1, len(cell.train_loss) + 1, dtype="int32"),
-                "train_loss": np.asarray(cell.train_loss, dtype="float32"),
-            }
-        )
-        for cell in shards.itertuples()
-    ]
-    return pd.concat(parts, ignore_index=True)
+    counts = shards["train_loss"].map(len)
+    table = shards.loc[shards.index.repeat(counts), [*keys, "architecture", "seed"]]
+    steps = [np.arange(1, count + 1, dtype="int32") for count in counts]
+    losses = np.concatenate(shards["train_loss"].to_list()).astype("float32")
+    return table.assign(step=np.concatenate(steps), train_loss=losses).reset_index(drop=True)
