@@ -89,10 +89,13 @@ def incomplete(cells):
 def select(run, experiment, model, seq_len=None, needs=None):
     """The Selection of a model's cells that were made at `seq_len` and as `needs` says.
 
-    needs: {column: value}; cells that were made otherwise do not count. NotInRun where none are left.
+    needs: {column: value}; cells that were made otherwise do not count. NotInRun where none are left,
+    unless the model is the one that took turns with the others and has no cells of its own.
     """
     cells = run.table(f"{experiment}_cells")
     wanted = ({} if seq_len is None else {"seq_len": seq_len}) | (needs or {})
+    if "reference" in cells and model in {*cells["reference"]} - {*cells["model"]}:
+        return Selection(model, cells.iloc[:0])
     if model != EVERY:
         cells = cells[cells["model"] == model]
     for column, value in wanted.items():
