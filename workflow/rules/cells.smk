@@ -20,7 +20,15 @@ rule timing_cell:
     log:
         "<results>/logs/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
     priority: asks(plan.priority)
+    # It has the machine for itself: all cores, and on a cluster a node that is not shared. Slurm
+    # reads slurm_extra, a profile for another scheduler whole_node.
     threads: workflow.cores
+    resources:
+        mem_mb=needs("mem_mb"),
+        runtime=needs("runtime"),
+        gpu=asks(plan.gpu),
+        whole_node=1,
+        slurm_extra="--exclusive",
     conda:
         "../../envs/torch.yaml"
     script:
@@ -41,6 +49,11 @@ rule training_cell:
         "<results>/logs/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
     priority: asks(plan.priority)
     threads: asks(plan.threads)
+    resources:
+        mem_mb=needs("mem_mb"),
+        runtime=needs("runtime"),
+        gpu=asks(plan.gpu),
+        whole_node=0,
     conda:
         "../../envs/torch.yaml"
     script:

@@ -21,6 +21,11 @@ def asks(question):
     return lambda wildcards: question(**dict(wildcards.items()))
 
 
+def needs(what):
+    """A function of a job's wildcards and attempt: how much of this resource it asks for."""
+    return lambda wildcards, attempt: plan.needs(what, attempt, **dict(wildcards.items()))
+
+
 def static(name):
     """A file of the workflow's own, as seen from the working directory."""
     return os.path.relpath(ROOT / "workflow" / name)

@@ -17,11 +17,15 @@ def run(main, module, job):
     job: the `snakemake` object of a script, of a cell.
     """
     arguments = log.arguments(main, job)
-    settings = arguments["settings"]
-    seconds = FACTOR * settings.get("time_limit_s", settings.get("max_seconds")) + MORE_S
+    seconds = limit_s(arguments["settings"])
     Path(job.log[0]).write_text("")
     sys.excepthook = log.report
     sys.exit(0 if watch(f"{module}:main", arguments, job.log[0], seconds) else 1)
+
+
+def limit_s(settings):
+    """Seconds after which a cell with these settings is ended from outside."""
+    return FACTOR * settings.get("time_limit_s", settings.get("max_seconds")) + MORE_S
 
 
 def watch(function, arguments, path, seconds):
