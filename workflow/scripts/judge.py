@@ -9,26 +9,30 @@ from workflow.seqbench.showing import tables
 
 def main(
     claims,
+    causes,
     expectations,
     audit,
     cells,
     original,
     findings_tables,
     verdict_tables,
+    cause_tables,
     expectation_tables,
     audit_tables,
 ):
-    """claims, expectations, audit: files of statements; cells: cells and curves of this run;
-    original: the cells that the notebook printed. The last four list the paths of each table.
+    """claims, causes, expectations, audit: files of statements; cells: cells and curves of this run;
+    original: the cells that the notebook printed. The last five list the paths of each table.
     """
     run = Run.of_files([*cells, *original])
-    claims, expectations, audit = (statements.load(path) for path in (claims, expectations, audit))
-    judged = findings([*claims, *expectations, *audit], run)
+    files = (claims, causes, expectations, audit)
+    claims, causes, expectations, audit = statements.load_all(*files)
+    judged = findings([*claims, *causes, *expectations, *audit], run)
     tables.write(judged, *findings_tables)
     verdict = verdicts.verdict_table(claims, judged)
     tables.write(verdict, *verdict_tables, shown=tables.view("verdicts", verdict))
-    expected = verdicts.expectation_table(expectations, judged)
-    tables.write(expected, *expectation_tables, shown=tables.view("expectations", expected))
+    for statements_of, paths in ((causes, cause_tables), (expectations, expectation_tables)):
+        table = verdicts.expectation_table(statements_of, judged)
+        tables.write(table, *paths, shown=tables.view("expectations", table))
     steps = verdicts.audit_table(audit, judged)
     tables.write(steps, *audit_tables, shown=tables.audit(steps))
 

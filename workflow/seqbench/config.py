@@ -47,10 +47,7 @@ def check(config, local=True):
     )
     refuse(model_problems(config))
     refuse(machine_problems(config) if local else [])
-    plan = Plan(config)
-    plan.rates, problems = tuned_rates(plan)
-    refuse(problems)
-    return plan
+    return Plan(config, tuned_rates(Plan(config)))
 
 
 def refuse(problems):
@@ -119,6 +116,8 @@ def option_problems(config, experiment, name, known):
         for key, default in known.items():
             if default is models.REQUIRED and key not in options:
                 yield f"models.{name} lacks {key}, which the architecture {options['architecture']} needs"
+    if part.get("ask_at") == "every_position" and options.get("readout", "last") != "last":
+        yield f"models.{name}.readout is not last, which experiments.{experiment}.ask_at needs"
     if options.get("positions") == "rotary" and options.get("attention", "encoder") == "encoder":
         yield f"models.{name}.positions is 'rotary', which needs attention: math or sdpa"
     heads = options.get("heads", (known or {}).get("heads", 1))
@@ -158,25 +157,17 @@ def machine_problems(config):
 
 
 def tuned_rates(plan):
-    """({(model, seq_len): rate}, problems): rates that the table `tuned_by` marks as chosen.
+    """{(model, seq_len): rate}: what the tables `tuned_by` mark as chosen, the first that has one.
 
-    A relative path is looked up in the working directory and then beside the workflow.
+    Tables are read where an lr is tuned, from the working directory or else from the workflow's. One
+    that is not there has no rates; a cell that needs one which no table has says so.
     """
-    needed = {
-        (cell["model"], cell["seq_len"])
-        for name in plan.names("training", swept=False)
-        for cell in plan.cells(name)
-        if plan.settings(name, **cell)["lr"] == "tuned"
-    }
-    path = Path(plan.config["tuned_by"])
-    path = path if path.is_file() else ROOT / path
-    if needed and not path.is_file():
-        return {}, [f"tuned_by is {plan.config['tuned_by']!r}: there is no such table"]
-    rows = csv.DictReader(path.read_text().splitlines()) if needed else []
-    chosen = [row for row in rows if row["chosen"] == "True"]
-    rates = {(row["model"], int(row["seq_len"])): float(row["lr"]) for row in chosen}
-    return rates, [
-        f"lr of {model} at {seq_len} tokens is 'tuned', and {path} has no rate for it;"
-        " tune it (snakemake --cores 4 tuning) or write a number"
-        for model, seq_len in sorted(needed - set(rates))
-    ]
+    trained = [plan.settings(e, **c)["lr"] for e in plan.names("training") for c in plan.cells(e)]
+    rates = {}
+    for name in plan.config["tuned_by"] if "tuned" in trained else ():
+        path = Path(name) if Path(name).is_file() else ROOT / name
+        rows = csv.DictReader(path.read_text().splitlines()) if path.is_file() else ()
+        for row in rows:
+            if row["chosen"] == "True":
+                rates.setdefault((row["model"], int(row["seq_len"])), float(row["lr"]))
+    return rates

@@ -11,6 +11,7 @@ from functools import cache
 import yaml
 
 from workflow.seqbench import models
+from workflow.seqbench.log import UserError
 from workflow.seqbench.measuring import supervised
 from workflow.seqbench.results import schemas
 from workflow.seqbench.sources import ROOT, digest, load
@@ -30,6 +31,8 @@ class ExperimentError(Exception):
 def resolve(experiments):
     """{name: experiment} with every `like` and `add_models` resolved.
 
+    Whoever sets seq_lens (or seeds) takes no seq_lens_of (or seeds_of) from another.
+
     Raises ExperimentError where `like` names no experiment, goes round in a circle, or changes kind.
     """
 
@@ -46,7 +49,11 @@ def resolve(experiments):
             kind = base.get("kind")
             if experiment.get("kind", kind) != kind:
                 raise ExperimentError(f"{where}.kind cannot differ from {kind}, that of {parent}")
-            experiment = {k: v for k, v in base.items() if k != "on_demand"} | experiment
+            replaced = {
+                "on_demand",
+                *(f"{key}_of" for key in ("seq_lens", "seeds") if key in experiment),
+            }
+            experiment = {k: v for k, v in base.items() if k not in replaced} | experiment
         listed, added = experiment.get("models", []), experiment.pop("add_models", [])
         experiment["models"] = [*listed, *(model for model in added if model not in listed)]
         return experiment
@@ -84,11 +91,11 @@ class Plan:
     """The cells of a checked config, and what each job needs to know.
 
     config: with experiments resolved (`config.check`); rates: {(model, seq_len): tuned learning
-    rate}. Methods take the names in a cell's path as plain keyword arguments, as text or numbers.
+    rate}, None where they are not known yet. Methods take the names in a cell's path as plain keyword arguments, as text or numbers.
     """
 
     def __init__(self, config, rates=None):
-        self.config, self.rates = config, rates or {}
+        self.config, self.rates = config, rates
         self.experiments = config["experiments"]
         self.results = config["pathvars"]["results"]
 
@@ -156,8 +163,13 @@ class Plan:
         elif part["kind"] == "training":
             trained = self.config["models"][model].get("training", {})
             settings |= {key: trained[key] for key in TRAINING if key in trained}
-            if settings["lr"] == "tuned":
-                settings["lr"] = self.rates.get((model, int(seq_len)), "tuned")
+            if settings["lr"] == "tuned" and self.rates is not None:
+                if (model, int(seq_len)) not in self.rates:
+                    raise UserError(
+                        f"experiments.{experiment}.lr is tuned, and none of the tables tuned_by has a"
+                        f" rate for {model} at {seq_len} tokens; tune it (make tune) or write a number"
+                    )
+                settings["lr"] = self.rates[model, int(seq_len)]
         return in_order(settings | {"base_seed": self.config["base_seed"]})
 
     def code(self, experiment, model, **_):

@@ -55,7 +55,7 @@ def call(function, arguments, log, seconds):
     seconds, when the child has been ended, and Killed where something else ended it.
     """
     request = {"function": function, "arguments": arguments, "path": sys.path, "cwd": os.getcwd()}
-    request["environment"] = dict(os.environ)
+    request["environment"] = environment()
     for _ in range(3):  # a server may end for idleness just when it is called
         with open(log, "a") as output, connect() as connection:
             message = json.dumps(request).encode()
@@ -74,6 +74,11 @@ def call(function, arguments, log, seconds):
     raise RuntimeError(f"the server that forks cells does not start; see {home()}/*.log")
 
 
+def environment():
+    """The environment that a child gets; clients with the same one share a server."""
+    return dict(os.environ)
+
+
 def home():
     """A folder for sockets that only this user can enter."""
     folder = tempfile.gettempdir()
@@ -89,7 +94,7 @@ def home():
 def connect():
     """A connection to the server of this Python, these libraries and this environment."""
     torch = importlib.util.find_spec("torch").origin
-    identity = [sys.executable, torch, os.stat(torch).st_mtime_ns, sorted(os.environ.items())]
+    identity = [sys.executable, torch, os.stat(torch).st_mtime_ns, sorted(environment().items())]
     identity.append(Path(__file__).read_text())
     name = hashlib.sha256(repr(identity).encode()).hexdigest()[:16]
     path = home() / name
@@ -123,7 +128,7 @@ def start(path):
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=os.environ | WITHOUT_THREADS,
+            env=environment() | WITHOUT_THREADS,
             start_new_session=True,
         )
 

@@ -191,33 +191,42 @@ def return_free_memory():
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
-def limit_memory(megabytes):
-    """Refuse allocations beyond `megabytes`, or beyond what the machine has free where it is 0.
+@contextmanager
+def limited_memory(megabytes, device="cpu"):
+    """Refuse allocations beyond `megabytes` in the block, or beyond what is free where it is 0.
 
     A cell that does not fit then fails with an error that becomes a row, instead of being killed
-    together with its neighbours. Linux only; elsewhere it does nothing.
+    together with its neighbours. Linux and CPU only; elsewhere it does nothing.
     """
-    if platform.system() != "Linux":
+    if platform.system() != "Linux" or device != "cpu":
+        yield
         return
     free = psutil.virtual_memory().available
     group = read_text("/sys/fs/cgroup/memory.max")  # of a container or a cluster job
     if group and group.isdigit():
         free = min(free, int(group) - psutil.Process().memory_info().rss)
     limit = status_bytes("VmData") + (min(megabytes * 1_000_000, free) if megabytes else free)
-    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    before, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard != resource.RLIM_INFINITY:
         limit = min(limit, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (before, hard))
 
 
 def is_out_of_memory(error):
-    """Whether an exception says that memory ran out, on the CPU or the GPU."""
+    """Whether an exception says that memory ran out, on the CPU or the GPU; oneDNN's says less."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    text = str(error)
-    return isinstance(error, RuntimeError) and (
-        "can't allocate memory" in text or "bad_alloc" in text
+    signs = (
+        "can't allocate memory",
+        "bad_alloc",
+        "could not create",
+        "could not execute a primitive",
     )
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
 
 
 def cores():

@@ -48,12 +48,11 @@ def measure_cell(experiment, cell, model, reference, settings, ended=None):
         "pinned_to": machine.pin(settings["threads"]),
         "clock": machine.clock(settings["device"], settings["threads"]).__name__,
     }
-    if settings["device"] == "cpu":
-        machine.limit_memory(settings["memory_limit_mb"])
+    limit = machine.limited_memory(settings["memory_limit_mb"], settings["device"])
     stream = settings["base_seed"], experiment, *cell.values()
     torch.manual_seed(derive(*stream))
     rng = np.random.default_rng(derive(*stream, "order"))
-    with machine.watch_load() as load:
+    with machine.watch_load() as load, limit:
         row |= ended or timed_columns(cell["seq_len"], model, reference, settings, rng)
     row |= load
     return row | {"flags": flags_of(row), "cell_s": time.perf_counter() - start}
@@ -95,12 +94,13 @@ def timed_columns(seq_len, model, reference, settings, rng):
         """`fitting` in this share of the time that is left."""
         return fitting(share * (end - time.monotonic()), partial(action, *arguments))
 
-    first, failed = attempt(1, first_calls, model, settings, seq_len)
+    before, failed = attempt(1, calls_before, model, reference, settings, seq_len)
+    first, failed = (None, failed) if failed else attempt(1, first_calls, model, settings, seq_len)
     if failed:
         return failed
     call, columns = first
     if settings["calls"] == "cold":
-        return columns | cold_columns(columns["cold_s"], settings, rng)
+        return columns | before | cold_columns(columns["cold_s"], settings, rng)
     calls, absent = {"model": call}, []
     for name, entry, length in partners(model, reference, seq_len):
         first, failed = attempt(1 / 4, first_calls, entry, settings, length)
@@ -119,6 +119,32 @@ def timed_columns(seq_len, model, reference, settings, rng):
     return columns | sample_columns(samples)
 
 
+def calls_before(model, reference, settings, seq_len):
+    """First calls that come before the cell's; columns: the reference's time at the cell's length.
+
+    The notebook went through all lengths in order in one process, and timed a call of each model at
+    each length. A cell of the reference itself repeats that model's part of it.
+    """
+    if settings["calls"] != "cold":
+        return {}
+    synchronize, other = machine.synchronizer(settings["device"]), None
+    if reference and reference["entry"] != model:
+        other = reference["entry"]
+    for length in [*sorted(n for n in settings["called_before"] if n < seq_len), seq_len]:
+        for entry in (other, model if length < seq_len else None):
+            if entry:
+                workload = prepare(entry, settings, length)
+                seconds, _ = sampling.cold(workload.call, synchronize)
+                columns = {"reference_time_s": seconds if entry is other else None}
+    return columns if other else {}
+
+
+def prepare(model, settings, seq_len):
+    """A new instance's call, as the workload that the settings name prepares it."""
+    workload = importlib.import_module(f"workflow.seqbench.workloads.{settings['workload']}")
+    return workload.prepare(model, settings, seq_len, settings["device"])
+
+
 def partners(model, reference, seq_len):
     """(name, architecture and options, length) of what takes turns with the model."""
     if reference:
@@ -129,9 +155,8 @@ def partners(model, reference, seq_len):
 
 def first_calls(model, settings, seq_len):
     """A new instance's call, and columns: its size, its first call's time, its second's memory."""
-    name, device = settings["workload"], settings["device"]
-    workload = importlib.import_module(f"workflow.seqbench.workloads.{name}")
-    module, call, tokens, flops = workload.prepare(model, settings, seq_len, device)
+    device = settings["device"]
+    module, call, tokens, flops = prepare(model, settings, seq_len)
     assert module.training == (settings["mode"] == "train")
     cold_s, output = sampling.cold(call, machine.synchronizer(device))
     if not torch.isfinite(output).all():

@@ -54,8 +54,9 @@ def train_cell(experiment, cell, model, settings, ended=None):
     with machine.watch_load() as load:
         begin = time.perf_counter()
         try:
-            row |= untrained(**ended) if ended else train(net, task, seq_len, settings, stream)
-            row |= {} if ended else examine(net, model, task, seq_len, settings, stream)
+            with machine.limited_memory(settings["memory_limit_mb"], settings["device"]):
+                row |= untrained(**ended) if ended else train(net, task, seq_len, settings, stream)
+                row |= {} if ended else examine(net, model, task, seq_len, settings, stream)
         except (MemoryError, RuntimeError) as error:
             if not machine.is_out_of_memory(error):
                 raise
@@ -76,8 +77,6 @@ def prepare(settings):
     """Set this process up to train: the same numbers each time, and no time lost on memory."""
     machine.set_up(settings["device"], settings["threads"])
     machine.set_malloc("raised")
-    if settings["device"] == "cpu":
-        machine.limit_memory(settings["memory_limit_mb"])
     torch.use_deterministic_algorithms(True, warn_only=True)
     # With the above torch fills each new tensor, should an operation read it before it is written.
     torch.utils.deterministic.fill_uninitialized_memory = False

@@ -12,6 +12,10 @@ class NotInRun(Exception):
     """The run lacks the cells that were asked for; the message says which."""
 
 
+class NotRun(NotInRun):
+    """The run lacks a whole experiment."""
+
+
 class Run:
     """The tables of a run by name, each read when it is first asked for.
 
@@ -31,9 +35,9 @@ class Run:
         return name in self.tables
 
     def table(self, name):
-        """The table as a data frame; NotInRun where there is none."""
+        """The table as a data frame; NotRun where there is none."""
         if name not in self.tables:
-            raise NotInRun(f"{name.removesuffix('_cells')} was not run")
+            raise NotRun(f"{name.removesuffix('_cells')} was not run")
         if not isinstance(self.tables[name], pd.DataFrame):
             path = Path(self.tables[name])
             self.tables[name] = (pd.read_csv if path.suffix == ".csv" else pd.read_parquet)(path)

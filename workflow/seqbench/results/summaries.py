@@ -9,7 +9,7 @@ from workflow.seqbench.results.statistics import variance_split
 
 STATUSES = {
     "timing": ("ok", "out of memory", "over budget"),
-    "training": ("ok", "diverged", "over budget"),
+    "training": ("ok", "diverged", "out of memory", "over budget"),
 }
 
 
@@ -19,7 +19,23 @@ def cells_table(shards, kind):
     cells = shards.drop(columns=lists)
     if kind == "timing":
         return cells.assign(time_calibrated=cells["time_s"] / cells["calibration_s"])
-    return cells
+    lead = [attention_lead(shard) for shard in shards.itertuples()]
+    return cells.assign(solved=cells["solved_step"].notna(), attention_lead_steps=lead)
+
+
+def attention_lead(shard):
+    """Steps by which attention finds the first token before the loss drops; NaN without attention.
+
+    Each at the first evaluation that is more than half-way between its first value and its best.
+    Resolution: the steps between two evaluations.
+    """
+    if shard.attention_first is None or len(shard.eval_step) == 0 or np.isnan(shard.solved_step):
+        return np.nan
+    steps, attention = [0, *shard.eval_step], np.asarray(shard.attention_first)
+    loss = np.array([shard.chance_loss_nats, *shard.eval_loss])
+    rise = np.argmax(attention > (attention[0] + attention.max()) / 2)
+    drop = np.argmax(loss < (loss[0] + loss.min()) / 2)
+    return float(steps[drop] - steps[rise])
 
 
 def summary(shards, cells, kind, keys):
@@ -105,12 +121,12 @@ def choose_rates(table):
     """The table of a sweep with `chosen` on the best learning rate of each (model, seq_len).
 
     Best: most seeds solved; of those, the fewest steps (median, unsolved seeds censored); of those,
-    the lowest final loss. A model that no rate solves has no choice.
+    the lowest final loss, which alone decides where no rate solves it.
     """
     order = ["solved", "steps_to_solve_median", "final_loss_median_nats"]
     ranked = table.sort_values(order, ascending=[False, True, True], kind="stable")
     best = ranked.groupby(["model", "seq_len"]).head(1)
-    chosen = table.index.isin(best[best["solved"] > 0].index)
+    chosen = table.index.isin(best.index)
     return table.assign(chosen=chosen).sort_values(["model", "seq_len", "lr"], ignore_index=True)
 
 
