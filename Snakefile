@@ -15,7 +15,8 @@ configfile: "config.yaml"
 
 
 # Jobs that are submitted elsewhere (--jobs) look at the machine they land on themselves.
-plan = check(config, local=workflow.resource_settings.nodes is None and not workflow.remote_exec)
+HERE = workflow.resource_settings.nodes is None and not workflow.remote_exec
+plan = check(config, local=HERE)
 
 
 include: "workflow/rules/common.smk"

@@ -20,13 +20,15 @@ rule timing_cell:
     log:
         "<results>/logs/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
     priority: asks(plan.priority)
-    # It has the machine for itself: all cores, and on a cluster a node that is not shared. Slurm
+    # It has the machine for itself: all cores here, a node that is not shared on a cluster. Slurm
     # reads slurm_extra, a profile for another scheduler whole_node.
-    threads: workflow.cores
+    threads: workflow.cores if HERE else asks(plan.threads)
     resources:
         mem_mb=needs("mem_mb"),
         runtime=needs("runtime"),
         gpu=asks(plan.gpu),
+        attempts_left=attempts_left,
+        cells=1,
         whole_node=1,
         slurm_extra="--exclusive",
     conda:
@@ -53,6 +55,8 @@ rule training_cell:
         mem_mb=needs("mem_mb"),
         runtime=needs("runtime"),
         gpu=asks(plan.gpu),
+        attempts_left=attempts_left,
+        cells=1,
         whole_node=0,
     conda:
         "../../envs/torch.yaml"

@@ -36,8 +36,8 @@ def run(main, job):
 
 
 def arguments(main, job):
-    """What `main` takes of the job's named wildcards, inputs, outputs and parameters."""
+    """What `main` takes of the job's named wildcards, inputs, outputs, parameters and resources."""
     named = {}
-    for part in (job.wildcards, job.input, job.output, job.params):
+    for part in (job.wildcards, job.input, job.output, job.params, job.resources):
         named |= dict(part.items())
     return {name: named[name] for name in inspect.signature(main).parameters if name in named}

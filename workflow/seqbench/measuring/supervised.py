@@ -49,6 +49,15 @@ def watch(function, arguments, path, seconds):
     return fork_server.call(function, arguments | {"ended": ended}, path, MORE_S)
 
 
+def ask_for_more(row, attempts_left):
+    """UserError where a cell did not fit into what its job may hold, and the next attempt gets more."""
+    signs = row["status"], row.get("unpaired") or ""
+    if attempts_left and any("out of memory" in sign for sign in signs):
+        raise UserError(
+            "the cell needs more memory than its job has; the next attempt asks for more"
+        )
+
+
 def in_this_process(function, arguments, path):
     """Call `function` here; a limit from outside there is none."""
     import importlib
