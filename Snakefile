@@ -1,5 +1,6 @@
 """LSTM or Transformer? From config.yaml to shards, tables, figures and verdicts."""
 
+import os
 from pathlib import Path
 
 from snakemake.utils import min_version
@@ -16,7 +17,7 @@ configfile: "config.yaml"
 
 # Jobs that are submitted elsewhere (--jobs) look at the machine they land on themselves.
 HERE = workflow.resource_settings.nodes is None and not workflow.remote_exec
-plan = check(config, local=HERE)
+plan = check(config, HERE, map(os.path.relpath, workflow.configfiles))
 
 
 include: "workflow/rules/common.smk"
@@ -36,3 +37,4 @@ rule all:
 
 
 include: "workflow/rules/publish.smk"
+include: "workflow/rules/run.smk"

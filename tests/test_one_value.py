@@ -98,7 +98,9 @@ def example(kind):
     values = {"text": "x", "whole": 1, "number": 0.5, "flag": False}
     values |= {"texts": [], "wholes": [], "numbers": [], "matrix": [[1e-9, 1.0], [1.0, 1.0]]}
     return {
-        name: values[type_] for name, (type_, _, optional) in columns(kind).items() if not optional
+        name: limit[0] if isinstance(limit, list) else values[type_]
+        for name, (type_, _, optional, limit) in columns(kind).items()
+        if not optional
     }
 
 
@@ -179,7 +181,7 @@ def make_tables(folder, experiment, kind, paths, cells):
     table, curves = files(folder, experiment), folder / f"{experiment}_curves.parquet"
     cells_table = folder / f"{experiment}_cells.parquet"
     curves = curves if kind == "training" else None
-    experiment_tables.main(paths, experiment, kind, cells, *table, cells_table, curves)
+    experiment_tables.main(paths, experiment, kind, cells, len(cells), *table, cells_table, curves)
 
 
 @pytest.fixture(scope="module")

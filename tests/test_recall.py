@@ -555,6 +555,15 @@ def test_a_learned_table_is_a_reason_for_no_result_at_greater_length(positions, 
     write(row, tmp_path)
 
 
+@pytest.mark.parametrize("positions", ["learned_normal", "sinusoidal"])
+def test_a_matched_model_is_as_wide_at_greater_lengths(positions):
+    """A learned table of four times the length would leave nothing for the feed-forward part."""
+    matched = {"match_parameters_to": {"architecture": "lstm"}, "dropout": 0, "heads": 2}
+    model = {"architecture": "transformer", "positions": positions, **matched}
+    row = train(model, seq_len=40, steps=2, d_model=16)
+    assert (row["accuracy_4x"] is None) == (positions == "learned_normal")
+
+
 def test_accuracy_at_greater_lengths_is_that_at_those_lengths():
     """The last of a window of 20 tokens is the first of a sequence up to that length."""
     row = train(known("Window", width=20), seq_len=8, **LONG)

@@ -17,6 +17,7 @@ import torch
 from tests.conftest import ROOT, shipped
 from workflow.seqbench import workloads
 from workflow.seqbench.config import check
+from workflow.seqbench.log import UserError
 from workflow.seqbench.measuring import machine, sampling
 from workflow.seqbench.measuring import timing as measure
 from workflow.seqbench.results.schemas import schema
@@ -788,5 +789,5 @@ def test_other_errors_are_not_hidden(monkeypatch):
 
 def test_values_that_are_not_finite_are_an_error(monkeypatch):
     diverging = {"architecture": "tests.known_truth:Diverging", "good": 0}
-    with pytest.raises(ValueError, match="not finite"):
+    with pytest.raises(UserError, match=r"^tests.known_truth:Diverging breaks .* not finite$"):
         in_this_process(monkeypatch, diverging, mode="train")

@@ -1,9 +1,13 @@
 """What the rules share: the names in paths, and how a rule asks the plan about a job."""
 
 import os
+import re
+import sys
 
 import yaml
 
+from snakemake.io import IOFile
+from workflow.seqbench.log import remember_call
 from workflow.seqbench.sources import ROOT
 
 
@@ -13,7 +17,7 @@ wildcard_constraints:
     seed=r"\d+",
     lr=r"[0-9.e-]+",
     # A figure belongs to this run or to a published one.
-    run=f"{plan.results}|results/reference/[^/]+",
+    run=f"{re.escape(plan.results)}|results/reference/[^/]+",
 
 
 # Cells that share a cluster's job run one after the other: `resources: cells=1` in a profile has the
@@ -37,6 +41,34 @@ def attempts_left(wildcards, attempt):
     return 0 if HERE else 3 - attempt
 
 
+# Snakemake's records tell what has changed since a file was made, but they are lost with .snakemake/
+# and do not come along with results that are copied. What follows are input functions that add no
+# input; there is no public way to force a job only where it is needed.
+def foreign_shard(wildcards):
+    """Make a shard again that another config or other code has made."""
+    path = None if workflow.remote_exec else plan.foreign(**dict(wildcards.items()))
+    return force(path, "another config or other code made it") if path else []
+
+
+def unknown_table(name):
+    """Make a table again of which Snakemake does not know how it was made."""
+
+    def check(wildcards):
+        path = f"{plan.results}/tables/{name.format(**dict(wildcards.items()))}.csv"
+        unknown = os.path.exists(path) and workflow.persistence.metadata(IOFile(path)) is None
+        return force(path, "no record says how") if unknown and not workflow.remote_exec else []
+
+    return check
+
+
+def force(path, reason):
+    """Have the job of an output run; the first such is named."""
+    if not workflow.dag.forcefiles:
+        print(f"{path} is made again, {reason}; so is what else is like it.", file=sys.stderr)
+    workflow.dag.forcefiles.add(path)
+    return []
+
+
 def static(name):
     """A file of the workflow's own, as seen from the working directory."""
     return os.path.relpath(ROOT / "workflow" / name)
@@ -52,6 +84,9 @@ def either(names):
     return "|".join(names) or "(?!)"
 
 
+# Experiments of which the figure `causes` is made.
+CAUSES = ("recall", "readout", "forget_bias", "gradient_cut", "asked_everywhere", "curriculum")
+
 # Each figure, and the table without which it cannot be drawn.
 FIGURES = {plan.figure(experiment): experiment for experiment in plan.names()} | {
     "forward_ram": "timing",
@@ -59,6 +94,7 @@ FIGURES = {plan.figure(experiment): experiment for experiment in plan.names()} |
     "gradient_flow": "gradient_flow",
     "attention": "attention",
     "audit": "audit",
+    "causes": "curriculum",
 }
 
 
@@ -71,3 +107,9 @@ def published_figures():
         for figure, table in FIGURES.items()
         if (reference.parent / f"tables/{table}.parquet").is_file()
     ]
+
+
+remember_call(
+    [os.path.relpath(path) for path in workflow.overwrite_configfiles],
+    workflow.config_settings.config_args,
+)

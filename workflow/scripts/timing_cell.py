@@ -31,8 +31,8 @@ def main(
     cell = {"model": model, "seq_len": int(seq_len), "seed": int(seed)}
     row = measure_cell(experiment, cell, options, reference, settings, ended)
     supervised.ask_for_more(row, attempts_left)
-    provenance = {"model": options, "reference": reference, "settings": settings}
-    shards.write(row | {"code_digest": code}, schema("timing", experiment), shard, provenance)
+    asked = {"model": options, "reference": reference, "settings": settings, "code": code}
+    shards.write(row | {"code_digest": code}, schema("timing", experiment), shard, asked)
 
 
 if __name__ == "__main__":

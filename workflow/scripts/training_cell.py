@@ -21,8 +21,8 @@ def main(
     cell = {"model": model, "seq_len": int(seq_len), "seed": int(seed)}
     row = train_cell(experiment, cell, options, settings, ended)
     supervised.ask_for_more(row, attempts_left)
-    provenance = {"model": options, "settings": settings}
-    shards.write(row | {"code_digest": code}, schema("training", experiment), shard, provenance)
+    asked = {"model": options, "settings": settings, "code": code}
+    shards.write(row | {"code_digest": code}, schema("training", experiment), shard, asked)
 
 
 if __name__ == "__main__":

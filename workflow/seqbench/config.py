@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from workflow.seqbench import models, tasks, workloads
-from workflow.seqbench.checking import nearest, violations
+from workflow.seqbench.checking import nearest, repetitions, violations
 from workflow.seqbench.experiments import (
     KINDS,
     ExperimentError,
@@ -21,19 +21,24 @@ from workflow.seqbench.sources import ROOT
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 TARGETS = ("all", "cells", "fairness", "verdicts", "compare", "figures", "publish", "redraw")
+FOLDERS = ("tables", "logs", "reference")  # beside those of the experiments
+KEPT = ("workflow", "tests", "docs", "envs", "profiles", "results/reference")  # not for runs
 
 
 class ConfigError(UserError):
     """The config asks for something that cannot be; one sentence per problem."""
 
 
-def check(config, local=True):
+def check(config, local=True, files=()):
     """The Plan of a config; ConfigError with one sentence for each thing that is wrong with it.
 
-    local: the jobs run on this machine, so its cores and GPU must do. `config` stays as it is.
+    local: the jobs run on this machine, so its cores and GPU must do. files: those that `config`
+    was merged from. `config` stays as it is.
     """
+    refuse(f"{path}, {problem}" for path in files for problem in repetitions(path))
     config, schema = copy.deepcopy(config), yaml.safe_load(SCHEMA.read_text())
     refuse(violations(config, schema))
+    refuse(folder_problems(config["pathvars"]["results"]))
     try:
         config["experiments"] = resolve(config["experiments"])
     except ExperimentError as error:
@@ -47,7 +52,13 @@ def check(config, local=True):
     )
     refuse(model_problems(config))
     refuse(machine_problems(config) if local else [])
-    return Plan(config, tuned_rates(Plan(config)))
+    plan = Plan(config, tuned_rates(Plan(config)))
+    if config["incomplete"]:
+        names = plan.names(on_demand=False)
+        refuse(
+            f"incomplete is true, and no cell of {n} is done" for n in names if not plan.cells(n)
+        )
+    return plan
 
 
 def refuse(problems):
@@ -56,11 +67,23 @@ def refuse(problems):
         raise ConfigError("\n".join(problems))
 
 
+def folder_problems(results):
+    """A folder for the run in which it would destroy what is there, or not be a folder."""
+    path = Path(results).resolve()
+    for kept in {(root / name).resolve() for root in (ROOT, Path.cwd()) for name in KEPT}:
+        if kept in (path, *path.parents):
+            yield f"pathvars.results is {results!r}; {kept.name} is the project's own, and a run would write over it; name another folder"
+    for part in (path, *path.parents):
+        if part.exists() and not part.is_dir():
+            yield f"pathvars.results is {results!r}; {part} is a file"
+
+
 def kind_problems(experiments):
     """Experiments without a kind, or whose name is that of another target."""
     for name, experiment in experiments.items():
-        if name in TARGETS:
-            yield f"experiments.{name}: the name is that of a target of the workflow; choose another"
+        if name in (*TARGETS, *FOLDERS):
+            what = "target of the workflow" if name in TARGETS else "folder in a run's results"
+            yield f"experiments.{name}: the name is that of a {what}; choose another"
         if experiment.get("kind") not in KINDS:
             yield (
                 f"experiments.{name}.kind is {experiment.get('kind')!r}; allowed: {', '.join(KINDS)}"

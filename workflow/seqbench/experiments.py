@@ -13,7 +13,7 @@ import yaml
 from workflow.seqbench import models
 from workflow.seqbench.log import UserError
 from workflow.seqbench.measuring import supervised
-from workflow.seqbench.results import schemas
+from workflow.seqbench.results import schemas, sealing
 from workflow.seqbench.sources import ROOT, digest, load
 
 KINDS = ("timing", "training")
@@ -95,7 +95,7 @@ class Plan:
     """
 
     def __init__(self, config, rates=None):
-        self.config, self.rates = config, rates
+        self.config, self.rates, self.digests = config, rates, {}
         self.experiments = config["experiments"]
         self.results = config["pathvars"]["results"]
 
@@ -114,6 +114,13 @@ class Plan:
         return self.experiments[experiment]["kind"] == "training"
 
     def cells(self, experiment, **_):
+        """The cells of `grid`; if the config says incomplete, only those that are done."""
+        cells = self.grid(experiment)
+        if self.config["incomplete"]:
+            cells = [cell for cell in cells if self.done(experiment, cell)]
+        return cells
+
+    def grid(self, experiment, **_):
         """All cells as dicts (lr, model, seq_len, seed), each model once before the next seed."""
         part = self.experiments[experiment]
         cells = []
@@ -129,6 +136,10 @@ class Plan:
             order = sorted(ranked, key=lambda pair: pair[0])  # stable: models, then lengths
             cells += [cell if lr is None else {"lr": lr} | cell for _, cell in order]
         return cells
+
+    def size(self, experiment, **_):
+        """Number of cells in the whole grid."""
+        return len(self.grid(experiment))
 
     def shard(self, experiment, cell):
         """Path of a cell's shard."""
@@ -184,6 +195,34 @@ class Plan:
         modules, layout = code_of(part["kind"], part, *entries)
         return digest(*modules, layout=layout)
 
+    def asked(self, experiment, model, seq_len, lr=None, **_):
+        """Digest of all that a cell's numbers depend on, which its shard must carry; not the seed."""
+        cell = experiment, model, int(seq_len), lr and float(lr)
+        if cell not in self.digests:
+            names = ["model", "settings", "code"]
+            names += [] if self.trains(experiment) else ["reference"]
+            keys = dict(zip(("experiment", "model", "seq_len", "lr"), cell, strict=True))
+            self.digests[cell] = sealing.asked(
+                {name: getattr(self, name)(**keys) for name in names}
+            )
+        return self.digests[cell]
+
+    def wanted(self, experiment, **_):
+        """`cells`, each with what its shard is to be asked for."""
+        return [cell | {"asked": self.asked(experiment, **cell)} for cell in self.cells(experiment)]
+
+    def done(self, experiment, cell):
+        """Whether the cell's shard is there, and is what the config and the code ask for."""
+        asked = self.asked(experiment, **cell)
+        return sealing.asked_of(self.shard(experiment, cell)) == asked
+
+    def foreign(self, experiment, **cell):
+        """Path of the cell's shard where it is there, and another config or other code has made it."""
+        path = self.shard(experiment, cell)
+        return (
+            path if sealing.asked_of(path) not in (None, self.asked(experiment, **cell)) else None
+        )
+
     def figure(self, experiment):
         """Name of the experiment's figure: the two README figures have names of their own."""
         return {"timing": "time", "recall": "memory"}.get(experiment, experiment)
@@ -209,10 +248,11 @@ class Plan:
         settings = self.settings(experiment, model, seq_len)
         names = (settings["device"], settings.get("workload"), self.experiments[experiment]["kind"])
         row = next(costs()[name] for name in names if name in costs())
-        thousands = int(seq_len) / 1000
+        thousands, batch = int(seq_len) / 1000, settings["batch_size"] / row["batch_size"]
 
         def asked(quantity):
-            return sum(factor * thousands**power for power, factor in enumerate(row[quantity]))
+            constant, linear, square = row[quantity]
+            return constant + batch * (linear * thousands + square * thousands**2)
 
         if what == "mem_mb":
             return math.ceil(attempt * asked("mem_mb"))

@@ -9,6 +9,24 @@ class UserError(Exception):
     """Something the user can mend: its message is one sentence, shown without a traceback."""
 
 
+def remember_call(configfiles, config):
+    """Tell the jobs of this run how it was called, as far as its results depend on it."""
+    options = ["--configfile", *configfiles] if configfiles else []
+    options += ["--config", *config] if config else []
+    start = os.environ.get("SEQBENCH_START", "snakemake --cores 4")  # see profiles/slurm/run
+    os.environ["SEQBENCH"] = " ".join([start, *options])
+
+
+def command():
+    """How this run was called, as far as its results depend on it."""
+    return os.environ.get("SEQBENCH", "snakemake --cores 4")
+
+
+def again(*paths):
+    """The command that makes these files anew, with the config of this run."""
+    return " ".join([command(), "--force", *map(str, paths)])
+
+
 def redirect(path):
     """Send what this process prints, also from C code, to the file `path`."""
     with open(path, "w") as log:

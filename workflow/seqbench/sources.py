@@ -64,7 +64,11 @@ def sources(module: str) -> tuple[str, ...]:
 @cache
 def substance(path: str) -> str:
     """Code of a project file without comments, docstrings and layout."""
-    tree = parsed(path)
+    return substance_of(parsed(path))
+
+
+def substance_of(tree: ast.Module) -> str:
+    """Code without comments, docstrings and layout; the tree is left without its docstrings."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             if ast.get_docstring(node, clean=False) is not None:

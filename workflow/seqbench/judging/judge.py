@@ -12,7 +12,7 @@ from workflow.seqbench.judging.deciding import what_would_decide
 from workflow.seqbench.judging.statements import experiments_of, options
 from workflow.seqbench.log import UserError
 from workflow.seqbench.results.measures import MEASURES, Estimate
-from workflow.seqbench.results.selecting import NotInRun, NotRun, select
+from workflow.seqbench.results.selecting import NotInRun, NotRun, incomplete, select
 from workflow.seqbench.results.statistics import CONFIDENCE
 
 HOLDS, FAILS, UNDECIDED, REPORTED = "holds", "fails", "undecided", "reported"
@@ -70,6 +70,7 @@ def condition_findings(condition, run):
             about |= {"accepted_low": accepted[0], "accepted_high": accepted[1]}
         yield about
         return
+    part = "; ".join(filter(None, (incomplete(run.table(f"{e}_cells")) for e in {*experiments})))
     confidence = CONFIDENCE
     if condition.get("at") == "any":
         confidence = 1 - (1 - CONFIDENCE) / len(lengths)
@@ -80,6 +81,7 @@ def condition_findings(condition, run):
             one = {"seq_len": seq_len, "confidence": confidence, **estimate._asdict()}
             one["where"] = estimate.where or about.get("where", "")
             one |= {"measure": specification["measure"], "options": text_of(options(specification))}
+            one["note"] = "; ".join(filter(None, [estimate.note, part]))
             accepted = specification.get("accepted")
             accepted = accepted.get(seq_len) if isinstance(accepted, dict) else accepted
             yield about | one | judged(estimate, accepted, confidence)

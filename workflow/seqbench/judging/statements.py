@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-from workflow.seqbench.checking import nearest, violations
+from workflow.seqbench.checking import nearest, repetitions, violations
 from workflow.seqbench.log import UserError
 from workflow.seqbench.results.measures import MEASURES
 from workflow.seqbench.sources import ROOT
@@ -30,10 +30,13 @@ ABOUT = ("cells", "measure", "at", "accepted", "shown")  # keys of a condition; 
 def load(path):
     """The statements of a file, checked; UserError with a sentence for each thing that is wrong."""
     try:
-        document = yaml.safe_load(Path(path).read_text()) or {}
-    except yaml.YAMLError as error:
+        document = yaml.safe_load(Path(path).read_text())
+        problems = repetitions(path)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no text, or a date that cannot be
         raise UserError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
-    problems = violations(document, yaml.safe_load(SCHEMA.read_text()))
+    problems = problems or violations(
+        document, yaml.safe_load(SCHEMA.read_text()), whole="the file"
+    )
     if not problems:
         ids = [statement["id"] for statement in document["statements"]]
         problems = [f"the id {name} stands twice" for name in set(ids) if ids.count(name) > 1]

@@ -28,6 +28,8 @@ def verdict_table(claims, findings):
         agree = verdict in ("supported", "refuted", "inconclusive")
         evidence = [
             f"{name}, {words[name]}: {part['models'].iloc[0]}: {evidence_of(part)}"
+            if outcomes(part)
+            else f"{name}: {words[name]}"
             for name, part in parts.items()
         ]
         would_decide = [

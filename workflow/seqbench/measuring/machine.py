@@ -1,11 +1,13 @@
 """The machine under a measurement: what it is, its threads, its load, and a kernel to calibrate by."""
 
+import ast
 import ctypes
 import hashlib
 import json
 import os
 import platform
 import subprocess
+import sys
 import time
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -15,6 +17,7 @@ import psutil
 import torch
 
 from workflow.seqbench.log import UserError
+from workflow.seqbench.sources import ROOT, substance, substance_of
 
 try:
     import resource
@@ -54,8 +57,9 @@ def synchronizer(device):
 def describe(device, parameters):
     """Environment columns of a shard; `parameters` are the cell's, for the config digest."""
     cpu = cpu_model()
-    changes = output("git", "status", "--porcelain")
+    commit = output("git", "rev-parse", "HEAD")
     return {
+        "queued_s": float(os.environ.get("SEQBENCH_QUEUED_S", 0)),
         "node": os.environ.get("SLURMD_NODENAME") or platform.node(),
         "cluster_job": next((os.environ[key] for key in JOB_IDS if key in os.environ), None),
         "device": device,
@@ -68,11 +72,27 @@ def describe(device, parameters):
         "kernel": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "git_commit": output("git", "rev-parse", "HEAD"),
-        "git_dirty": None if changes is None else changes != "",
+        "git_commit": commit,
+        "git_dirty": None if commit is None else edited(),
         "config_digest": digest(parameters),
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def edited():
+    """Whether code that this process has loaded differs from the commit's.
+
+    Comments, docstrings and layout are no difference, nor is a file that nothing here has loaded.
+    """
+    files = [Path(getattr(module, "__file__", None) or "") for module in [*sys.modules.values()]]
+    loaded = [p for p in files if p.is_relative_to(ROOT) and not p.is_relative_to(sys.prefix)]
+    changed = output("git", "status", "--porcelain=v2", "--no-renames", "--", *map(str, loaded))
+    for line in (changed or "").splitlines():
+        name = line.split(" ", 1 if line[0] == "?" else 8)[-1]
+        committed = output("git", "show", f"HEAD:{name}")
+        if committed is None or substance_of(ast.parse(committed)) != substance(name):
+            return True
+    return False
 
 
 def node_shared():

@@ -1,11 +1,13 @@
 """A cell's process seen from outside: its limits hold, and become rows, where the cell hangs or dies."""
 
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 from workflow.seqbench import log
 from workflow.seqbench.log import UserError
+from workflow.seqbench.running import turn
 
 # Cells end themselves when their time is over, with more to say; these are for those that do not.
 FACTOR, MORE_S = 1.5, 60
@@ -20,7 +22,10 @@ def run(main, module, job):
     seconds = limit_s(arguments["settings"])
     Path(job.log[0]).write_text("")
     sys.excepthook = log.report
-    sys.exit(0 if watch(f"{module}:main", arguments, job.log[0], seconds) else 1)
+    with turn(alone="workload" in arguments["settings"]) as queued_s:
+        os.environ["SEQBENCH_QUEUED_S"] = str(queued_s)
+        returned = watch(f"{module}:main", arguments, job.log[0], seconds)
+    sys.exit(0 if returned else 1)
 
 
 def limit_s(settings):

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from workflow.seqbench.log import UserError
 from workflow.seqbench.measuring import machine, sampling
 from workflow.seqbench.measuring.seeds import derive
 from workflow.seqbench.models import parameters as count
@@ -160,7 +161,10 @@ def first_calls(model, settings, seq_len):
     assert module.training == (settings["mode"] == "train")
     cold_s, output = sampling.cold(call, machine.synchronizer(device))
     if not torch.isfinite(output).all():
-        raise ValueError("the timed call returns values that are not finite")
+        architecture = model["architecture"]
+        raise UserError(
+            f"{architecture} breaks the contract of a model: it returns values that are not finite"
+        )
     added, peak = machine.peak_memory(call, device)
     return call, {
         "cold_s": cold_s,

@@ -69,6 +69,12 @@ class Selection(NamedTuple):
         return self.cells.pivot(index="seed", columns="seq_len", values=column).astype(float)
 
 
+def incomplete(cells):
+    """ "70 of 72 cells" where a table of cells lacks some of its experiment's, else ""."""
+    size = cells["cells_asked"].iloc[0] if "cells_asked" in cells else len(cells)
+    return f"{len(cells)} of {size} cells" if len(cells) < size else ""
+
+
 def select(run, experiment, model, seq_len=None, needs=None):
     """The Selection of a model's cells that were made at `seq_len` and as `needs` says.
 

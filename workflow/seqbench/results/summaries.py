@@ -19,23 +19,25 @@ def cells_table(shards, kind):
     cells = shards.drop(columns=lists)
     if kind == "timing":
         return cells.assign(time_calibrated=cells["time_s"] / cells["calibration_s"])
-    lead = [attention_lead(shard) for shard in shards.itertuples()]
-    return cells.assign(solved=cells["solved_step"].notna(), attention_lead_steps=lead)
+    moments = pd.DataFrame([attention_moments(shard) for shard in shards.itertuples()])
+    moments.columns = ["attention_rise_step", "loss_drop_step"]
+    lead = moments["loss_drop_step"] - moments["attention_rise_step"]
+    solved = cells["solved_step"].notna()
+    return cells.assign(solved=solved, **moments, attention_lead_steps=lead)
 
 
-def attention_lead(shard):
-    """Steps by which attention finds the first token before the loss drops; NaN without attention.
+def attention_moments(shard):
+    """Steps at which a solved run's attention finds the first token, and at which its loss drops.
 
-    Each at the first evaluation that is more than half-way between its first value and its best.
-    Resolution: the steps between two evaluations.
+    Each is the first evaluation that is more than half-way between the first value and the best;
+    NaN without attention. Resolution: the steps between two evaluations.
     """
-    if shard.attention_first is None or len(shard.eval_step) == 0 or np.isnan(shard.solved_step):
-        return np.nan
+    if shard.attention_first is None or np.isnan(shard.solved_step):
+        return np.nan, np.nan
     steps, attention = [0, *shard.eval_step], np.asarray(shard.attention_first)
     loss = np.array([shard.chance_loss_nats, *shard.eval_loss])
     rise = np.argmax(attention > (attention[0] + attention.max()) / 2)
-    drop = np.argmax(loss < (loss[0] + loss.min()) / 2)
-    return float(steps[drop] - steps[rise])
+    return float(steps[rise]), float(steps[np.argmax(loss < (loss[0] + loss.min()) / 2)])
 
 
 def summary(shards, cells, kind, keys):
@@ -49,11 +51,13 @@ def summary(shards, cells, kind, keys):
         }
         lists = shards.loc[group.index]
         counts = lists["flags"].explode().dropna().value_counts().sort_index()
-        flags = "; ".join(f"{flag} {count}/{len(group)}" for flag, count in counts.items())
+        flags = [f"{flag} {count}/{len(group)}" for flag, count in counts.items()]
+        if (machines := group["cpu_model"].nunique()) > 1:  # of trainings (`collecting.SHARED`)
+            flags.append(f"{machines} CPU models")
         rows.append(
             dict(zip(keys, key, strict=True))
             | columns(Selection(group["model"].iloc[0], group), lists)
-            | {"parameters": group["parameters"].max(), **ended, "flags": flags}
+            | {"parameters": group["parameters"].max(), **ended, "flags": "; ".join(flags)}
         )
     return pd.DataFrame(rows)
 
@@ -132,14 +136,8 @@ def choose_rates(table):
 
 def curves(shards, keys):
     """Training loss per step, one row per cell and step."""
-    parts = [
-        pd.DataFrame(
-            {key: getattr(cell, key) for key in [*keys, "architecture", "seed"]}
-            | {
-                "step": np.arange(1, len(cell.train_loss) + 1, dtype="int32"),
-                "train_loss": np.asarray(cell.train_loss, dtype="float32"),
-            }
-        )
-        for cell in shards.itertuples()
-    ]
-    return pd.concat(parts, ignore_index=True)
+    counts = shards["train_loss"].map(len)
+    table = shards.loc[shards.index.repeat(counts), [*keys, "architecture", "seed"]]
+    steps = [np.arange(1, count + 1, dtype="int32") for count in counts]
+    losses = np.concatenate(shards["train_loss"].to_list()).astype("float32")
+    return table.assign(step=np.concatenate(steps), train_loss=losses).reset_index(drop=True)
