@@ -162,9 +162,11 @@ def option_problems(config, experiment, name, known):
 
 
 def machine_problems(config):
-    """Threads or a device that this machine does not have."""
+    """Threads or a device that this machine does not have; what is on demand is told when it runs."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     for name, part in config["experiments"].items():
+        if part["on_demand"]:
+            continue
         if part["threads"] > cores:
             yield f"experiments.{name}.threads is {part['threads']}; this machine has {cores} cores"
         if part["device"] == "cuda":
