@@ -162,12 +162,10 @@ def option_problems(config, experiment, name, known):
 
 
 def machine_problems(config):
-    """Threads or a device that this machine does not have; what is on demand is told when it runs."""
+    """Threads or a device that this machine does not have."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     for name, part in config["experiments"].items():
-        if part["on_demand"]:
-            continue
-        if part["threads"] > cores:
+        if part["threads"] > cores and not part["on_demand"]:  # which is told when it runs
             yield f"experiments.{name}.threads is {part['threads']}; this machine has {cores} cores"
         if part["device"] == "cuda":
             import torch  # two seconds, so only where it is needed
