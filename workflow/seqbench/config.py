@@ -50,13 +50,7 @@ def check(config, local=True, files=()):
     )
     refuse(model_problems(config))
     refuse(machine_problems(config) if local else [])
-    plan = Plan(config, tuned_rates(Plan(config)))
-    if config["incomplete"]:
-        names = plan.names(on_demand=False)
-        refuse(
-            f"incomplete is true, and no cell of {n} is done" for n in names if not plan.cells(n)
-        )
-    return plan
+    return Plan(config, tuned_rates(Plan(config)))
 
 
 def refuse(problems):
