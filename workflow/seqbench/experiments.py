@@ -267,8 +267,8 @@ class Plan:
         return math.ceil(min(attempt * minutes, most))
 
     def gpu(self, experiment, **_):
-        """GPUs that a cell needs, or None."""
-        return 1 if self.experiments[experiment]["device"] == "cuda" else None
+        """GPUs that a cell needs."""
+        return int(self.experiments[experiment]["device"] == "cuda")
 
     def device(self):
         """Device of the run, which names its published folder: that of its first experiment."""
