@@ -14,7 +14,9 @@ from workflow.seqbench.judging import compare
 from workflow.seqbench.judging.judge import findings
 from workflow.seqbench.judging.statements import load
 from workflow.seqbench.judging.verdicts import expectation_table, verdict_table
+from workflow.seqbench.log import UserError
 from workflow.seqbench.results import comparisons, summaries
+from workflow.seqbench.results.selecting import read_table
 from workflow.seqbench.showing import tables, text
 from workflow.seqbench.sources import ROOT
 
@@ -399,6 +401,21 @@ def test_trainings_of_two_kinds_of_machines_are_marked():
     cells = trained([100, 200, 300])
     cells["cpu_model"] = ["a CPU", "a CPU", "another CPU"]
     assert summary(cells, "training")["flags"].tolist() == ["2 CPU models"]
+
+
+def test_a_damaged_table_is_refused_by_name_and_never_read_otherwise(tmp_path):
+    path = tmp_path / "timing_cells.parquet"
+    frame = pd.concat([timed([1.0, 2.0, 3.0]).drop(columns=["samples_s", "flags"])] * 9)
+    tables.write(frame, path)
+    content, before = path.read_bytes(), read_table(path)
+    for place in range(4, len(content), 41):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :])
+        try:
+            after = read_table(path)
+        except UserError as refusal:
+            assert f"{path} is damaged; make it again: snakemake" in str(refusal)
+        else:  # what is flipped is read by nobody
+            pd.testing.assert_frame_equal(after, before)
 
 
 def test_every_view_has_its_table():

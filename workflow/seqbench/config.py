@@ -5,10 +5,8 @@ import csv
 import os
 from pathlib import Path
 
-import yaml
-
 from workflow.seqbench import models, tasks, workloads
-from workflow.seqbench.checking import nearest, repetitions, violations
+from workflow.seqbench.checking import nearest, repetitions, schema_of, violations
 from workflow.seqbench.experiments import (
     KINDS,
     ExperimentError,
@@ -36,7 +34,7 @@ def check(config, local=True, files=()):
     was merged from. `config` stays as it is.
     """
     refuse(f"{path}, {problem}" for path in files for problem in repetitions(path))
-    config, schema = copy.deepcopy(config), yaml.safe_load(SCHEMA.read_text())
+    config, schema = copy.deepcopy(config), schema_of(SCHEMA)
     refuse(violations(config, schema))
     refuse(folder_problems(config["pathvars"]["results"]))
     try:
@@ -64,7 +62,7 @@ def check(config, local=True, files=()):
 def refuse(problems):
     """Raise a ConfigError that names all problems, where there are any."""
     if problems := dict.fromkeys(problems):
-        raise ConfigError("\n".join(problems))
+        raise ConfigError("\n".join(" ".join(problem.split()) for problem in problems))
 
 
 def folder_problems(results):

@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from workflow.seqbench.log import UserError, again
+from workflow.seqbench.results import sealing
+
 EVERY = "every"  # in place of a model's name: the cells of all models together
 
 
@@ -39,9 +42,17 @@ class Run:
         if name not in self.tables:
             raise NotRun(f"{name.removesuffix('_cells')} was not run")
         if not isinstance(self.tables[name], pd.DataFrame):
-            path = Path(self.tables[name])
-            self.tables[name] = (pd.read_csv if path.suffix == ".csv" else pd.read_parquet)(path)
+            self.tables[name] = read_table(self.tables[name])
         return self.tables[name]
+
+
+def read_table(path):
+    """A table's file, .csv or .parquet; UserError where it is damaged."""
+    if Path(path).suffix == ".csv":
+        return pd.read_csv(path)
+    if sealing.intact(Path(path).read_bytes()) is False:
+        raise UserError(f"{path} is damaged; make it again: {again(path)}")
+    return pd.read_parquet(path)
 
 
 class Selection(NamedTuple):
