@@ -7,10 +7,11 @@ import atexit
 from datetime import datetime
 
 from workflow.seqbench.log import command
-from workflow.seqbench.running import own_folder, take_over
+from workflow.seqbench.running import mend_times, own_folder, take_over
 
 if not workflow.remote_exec:
     take_over()
+    mend_times(plan.results)
 
 
 onstart:

@@ -256,7 +256,7 @@ class Plan:
         thousands, batch = int(seq_len) / 1000, settings["batch_size"] / row["batch_size"]
 
         def asked(quantity):
-            constant, linear, square = row[quantity]
+            constant, linear, square = row.get(quantity, (0, 0, 0))
             return constant + batch * (linear * thousands + square * thousands**2)
 
         if what == "mem_mb":

@@ -38,13 +38,15 @@ JOB_IDS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
 def set_up(device, threads):
     """Put torch in a known state: this many intra-op threads, one inter-op thread. Asserted.
 
-    Raises UserError where the device is cuda and there is none.
+    Raises UserError where the device is cuda and there is none, or where there are fewer cores.
     """
     torch.set_num_threads(threads)
     if torch.get_num_interop_threads() != 1:
         torch.set_num_interop_threads(1)
     assert torch.get_num_threads() == threads
     assert torch.get_num_interop_threads() == 1
+    if threads > cores():
+        raise UserError(f"threads is {threads}; {platform.node()} has {cores()} cores")
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError(f"device is cuda, and torch finds no CUDA device on {platform.node()}")
 

@@ -49,6 +49,8 @@ def collect(paths, schema, cells):
     lr where that is an axis) and `asked`, what their shards were to be asked for (`sealing.asked`);
     each must be there once.
     """
+    if not cells:
+        raise ShardError(f"no cell of {name_of(schema)} is done")
     expected = {tuple(v for k, v in cell.items() if k != "asked"): cell for cell in cells}
     keys = [key for key in cells[0] if key != "asked"]
     tables, holder = [], {}
