@@ -262,7 +262,8 @@ class Plan:
         if what == "mem_mb":
             return math.ceil(attempt * asked("mem_mb"))
         minutes = asked("minutes")
-        minutes += asked("minutes_per_1000_steps") * settings.get("steps", 0) / 1000
+        if "steps" in settings:
+            minutes += asked("minutes_per_1000_steps") * settings["steps"] / 1000
         most = row["minutes"][0] + supervised.limit_s(settings) / 60
         return math.ceil(min(attempt * minutes, most))
 
