@@ -6,10 +6,16 @@ from workflow.seqbench.results.schemas import schema
 from workflow.seqbench.showing import tables
 
 
-def main(shards, experiment, kind, cells, csv, parquet, md, cells_table, curves):
+LISTS = {
+    "timing": ("samples_s", "round", "sample_s"),
+    "training": ("train_loss", "step", "train_loss"),
+}
+
+
+def main(shards, experiment, kind, cells, csv, parquet, md, cells_table, lists):
     """Aggregate exactly the shards in `shards`, which must hold exactly `cells`.
 
-    curves: path of the training losses, or None for an experiment that does not train.
+    lists: path of what each cell has many of: samples of a timing, training losses.
     """
     frame = collecting.collect(shards, schema(kind, experiment), cells)
     swept = "lr" in cells[0]
@@ -20,8 +26,7 @@ def main(shards, experiment, kind, cells, csv, parquet, md, cells_table, curves)
         table = summaries.choose_rates(table)
     tables.write(table, csv, parquet, md, shown=tables.view(kind, table))
     tables.write(cells, cells_table)
-    if curves:
-        tables.write(summaries.curves(frame, keys), curves)
+    tables.write(summaries.unrolled(frame, keys, *LISTS[kind]), lists)
 
 
 if __name__ == "__main__":

@@ -114,16 +114,18 @@ def choose_rates(table):
     return table.assign(chosen=chosen).sort_values(["model", "seq_len", "lr"], ignore_index=True)
 
 
-def curves(shards, keys):
-    """Training loss per step, one row per cell and step."""
+def unrolled(shards, keys, lists, index, value):
+    """One row per entry of the column `lists`: the entry as `value`, counted from 1 by `index`."""
     parts = [
         pd.DataFrame(
             {key: getattr(cell, key) for key in [*keys, "architecture", "seed"]}
             | {
-                "step": np.arange(1, len(cell.train_loss) + 1, dtype="int32"),
-                "train_loss": np.asarray(cell.train_loss, dtype="float32"),
+                index: np.arange(1, len(entries) + 1, dtype="int32"),
+                value: np.asarray(entries, dtype="float32"),
             }
         )
-        for cell in shards.itertuples()
+        for cell in shards.dropna(subset=[lists]).itertuples()
+        for entries in [getattr(cell, lists)]
     ]
-    return pd.concat(parts, ignore_index=True)
+    columns = [*keys, "architecture", "seed", index, value]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
