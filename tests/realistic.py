@@ -54,6 +54,8 @@ MACHINE = {
     "load_end": 1.1,
 }
 
+JUDGED = ("claims", "expectations", "audit", "answers")
+
 
 def timing_row(cell, settings, reference, rng, lengths):
     """Columns of a cell that timed a model in turns with its reference."""
@@ -87,7 +89,7 @@ def timing_row(cell, settings, reference, rng, lengths):
         "calibrations_s": calibration.tolist(),
         "half_seq_len": n // 2,
         "cold_s": float(own[0]) * 4,
-        "call_memory_bytes": int(2000 * n + (40 * n * n if "sdpa" not in model else 0)),
+        "call_memory_bytes": int(window * 2000 * n + (40 * n * n if "transformer" in model and "sdpa" not in model else 0)),
         "peak_memory_bytes": 300_000_000,
         "parameters": 132_096 * (9 if model == "transformer" else 1),
         "tokens": n,
@@ -205,10 +207,11 @@ def make(folder, preset=None):
     names, cells, paths = plan.names(on_demand=False), [], {}
     for name in names:
         paths[name], kind = write_shards(plan, name, folder), plan.experiments[name]["kind"]
-        curves = files(folder, f"{name}_curves", "parquet")[0] if kind == "training" else None
-        tables = [*files(folder, name), files(folder, f"{name}_cells", "parquet")[0], curves]
-        experiment_tables.main(paths[name], name, kind, plan.cells(name), *tables)
-        cells += [path for path in tables[3:] if path]
+        lists = "curves" if kind == "training" else "samples"
+        made = files(folder, name)
+        made += [files(folder, f"{name}_{part}", "parquet")[0] for part in ("cells", lists)]
+        experiment_tables.main(paths[name], name, kind, plan.cells(name), *made)
+        cells += made[3:] if kind == "training" else made[3:4]
     timed = plan.names("timing", on_demand=False)
     of_timed = [path for path in cells if path.stem.removesuffix("_cells") in timed]
     comparison_tables.main(of_timed, timed, 0.05, files(folder, "ratios"), files(folder, "scaling"))
@@ -216,9 +219,9 @@ def make(folder, preset=None):
     looks = files(folder, "gradient_flow"), files(folder, "attention")
     position_tables.main(paths["recall"], "recall", plan.cells("recall"), *looks)
     fairness_table.main(plan.config, plan.rates, *files(folder, "fairness"))
-    statements = [ROOT / f"workflow/statements/{n}.yaml" for n in ("claims", "expectations", "audit")]
+    statements = [ROOT / f"workflow/statements/{n}.yaml" for n in JUDGED]
     original = sorted((ROOT / "workflow/original").glob("*_cells.csv"))
-    written = [files(folder, name) for name in ("verdicts", "expectations", "audit")]
+    written = [files(folder, name) for name in ("verdicts", *JUDGED[1:])]
     judging.main(*statements, cells, original, files(folder, "findings", "csv", "parquet"), *written)
     return plan
 

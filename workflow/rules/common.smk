@@ -55,3 +55,14 @@ def published_figures():
         for figure, table in FIGURES.items()
         if (reference.parent / f"tables/{table}.parquet").is_file()
     ]
+
+
+def tables_of(run):
+    """Parquet tables of a run: those that this config makes, or those that a published run has."""
+    if run != plan.results:
+        return sorted(map(str, Path(run, "tables").glob("*.parquet")))
+    names = ["ratios", "scaling", "distance", "gradient_flow", "attention", "fairness"]
+    names += ["findings", "verdicts", "expectations", "audit", "answers"]
+    for experiment in plan.names(on_demand=False):
+        names += [experiment, f"{experiment}_cells", f"{experiment}_{plan.lists(experiment)}"]
+    return [f"{run}/tables/{name}.parquet" for name in names]

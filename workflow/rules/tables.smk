@@ -163,5 +163,5 @@ for experiment in plan.names():
             plan.shards(experiment),
             multiext(f"<results>/tables/{experiment}", ".csv", ".parquet", ".md"),
             f"<results>/tables/{experiment}_cells.parquet",
-            f"<results>/tables/{experiment}_{'curves' if plan.trains(experiment) else 'samples'}.parquet",
+            f"<results>/tables/{experiment}_{plan.lists(experiment)}.parquet",
             multiext(f"<results>/figures/{plan.figure(experiment)}", ".png", ".svg"),

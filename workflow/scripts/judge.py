@@ -11,18 +11,21 @@ def main(
     claims,
     expectations,
     audit,
+    answers,
     cells,
     original,
     findings_tables,
     verdict_tables,
     expectation_tables,
     audit_tables,
+    answer_tables,
 ):
-    """claims, expectations, audit: files of statements; cells: cells and curves of this run;
-    original: the cells that the notebook printed. The last four list the paths of each table.
+    """claims, expectations, audit, answers: files of statements; cells: cells and curves of this run;
+    original: the cells that the notebook printed. The last five list the paths of each table.
     """
     run = Run.of_files([*cells, *original])
-    claims, expectations, audit = (statements.load(path) for path in (claims, expectations, audit))
+    files = claims, expectations, audit, answers
+    claims, expectations, audit, answers = map(statements.load, files)
     judged = findings([*claims, *expectations, *audit], run)
     tables.write(judged, *findings_tables)
     verdict = verdicts.verdict_table(claims, judged)
@@ -31,6 +34,8 @@ def main(
     tables.write(expected, *expectation_tables, shown=tables.view("expectations", expected))
     steps = verdicts.audit_table(audit, judged)
     tables.write(steps, *audit_tables, shown=tables.audit(steps))
+    short = verdicts.answer_table(answers, findings(answers, run))
+    tables.write(short, *answer_tables, shown=tables.answers(short))
 
 
 if __name__ == "__main__":

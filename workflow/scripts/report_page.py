@@ -6,9 +6,10 @@ from workflow.seqbench import log
 from workflow.seqbench.showing import page
 
 
-def main(tables, run, html):
-    """tables: the run's Parquet tables; run: its folder."""
-    Path(html).write_text(page.render(tables, run), encoding="utf-8")
+def main(tables, experiments, html):
+    """tables: the run's Parquet tables; experiments: names of them in the page's order."""
+    html = Path(html)
+    html.write_text(page.render(tables, html.parents[1], experiments), encoding="utf-8")
 
 
 if __name__ == "__main__":

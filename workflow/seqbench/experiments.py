@@ -77,9 +77,9 @@ class Plan:
             and (on_demand is None or experiment["on_demand"] == on_demand)
         ]
 
-    def trains(self, experiment):
-        """Whether the experiment trains models, and so has curves."""
-        return self.experiments[experiment]["kind"] == "training"
+    def lists(self, experiment):
+        """What each cell has many of, and the experiment a table: samples or training curves."""
+        return {"timing": "samples", "training": "curves"}[self.experiments[experiment]["kind"]]
 
     def cells(self, experiment, **_):
         """All cells as dicts (lr, model, seq_len, seed), each model once before the next seed."""

@@ -16,7 +16,7 @@ STATUSES = {
 def cells_table(shards, kind):
     """One row per cell: what a shard holds but its lists, and what is derived from them."""
     lists = [c for c in shards if shards[c].map(lambda v: isinstance(v, np.ndarray)).any()]
-    cells = shards.drop(columns=lists)
+    cells = shards.drop(columns=lists).assign(flags=shards["flags"].map("; ".join))
     if kind == "timing":
         return cells.assign(time_calibrated=cells["time_s"] / cells["calibration_s"])
     return cells

@@ -15,41 +15,55 @@ import vl_convert
 
 from workflow.seqbench.results.measures import ratio
 from workflow.seqbench.results.selecting import Run, select
-from workflow.seqbench.showing import provenance, style
+from workflow.seqbench.showing import provenance, style, tables
+from workflow.seqbench.showing.text import finding
 from workflow.seqbench.sources import ROOT
 
 PAGE = ROOT / "workflow/page"
 POINTS = 120  # of each training curve, and samples of each cell, at most
 SMOOTHING = 10  # steps of the running mean that a curve shows, as in the figures
+VIEWS = ("expectations", "compare")
 LONG = ("_curves", "_samples")  # tables of which the page holds a part
 
 
-def render(paths, folder):
-    """The page of the run in `folder` with the tables (Parquet) in `paths`, as text."""
+def render(paths, folder, experiments=()):
+    """The page of the run in `folder`, with the tables (Parquet) in `paths`, as text.
+
+    experiments: those that come first, in this order.
+    """
     templates = jinja2.Environment(loader=jinja2.FileSystemLoader(PAGE), autoescape=True)
-    content = json.dumps(data(paths, folder), separators=(",", ":")).replace("<", "\\u003c")
+    content = json.dumps(data(paths, folder, experiments), separators=(",", ":")).replace("<", "\\u003c")
     bundle = vl_convert.javascript_bundle().replace("</script", "<\\/script")
     return templates.get_template("page.html").render(data=content, library=bundle)
 
 
-def data(paths, folder):
-    """What the page's script reads: {folder, experiments, looks, tables, relative, runs, lists}.
+def data(paths, folder, experiments):
+    """What the page's script reads: {folder, experiments, looks, tables, views, lists}.
 
-    A table is {rows, columns: {name: values, or one value if all are alike}}; `lists` has the thinned
-    curves and samples: {table: [{keys of the cell, ..., x, y}]}.
+    A table is {rows, columns: {name: values, or one value if all are alike}}; `views` has some as
+    people read them; `lists` the thinned curves and samples: {table: [{keys of the cell, x, y}]}.
     """
-    names = [Path(path).stem for path in paths]
-    frames = {stem: pd.read_parquet(p) for stem, p in zip(names, paths, strict=True)}
-    cells = {n.removesuffix("_cells"): f for n, f in frames.items() if n.endswith("_cells")}
+    frames = {path.stem: pd.read_parquet(path) for path in sorted(map(Path, paths))}
+    names = [name.removesuffix("_cells") for name in frames if name.endswith("_cells")]
+    names = dict.fromkeys([*(name for name in experiments if name in names), *names])
+    cells = {name: frames[f"{name}_cells"] for name in names}
     timed = [name for name, frame in cells.items() if "workload" in frame]
     everything = pd.concat([frame[["model", "architecture"]] for frame in cells.values()])
     whole = {name: frame for name, frame in frames.items() if not name.endswith(LONG)}
-    whole |= {"run": provenance.summarize(cells), "relative": relative(Run(frames), timed)}
+    if "findings" in whole:
+        found = [finding(row) for row in whole["findings"].itertuples()]
+        whole["findings"] = whole["findings"].assign(found=found)
+    views = {name: tables.view(name, whole[name]) for name in VIEWS if name in whole}
+    if "fairness" in whole:
+        views["fairness"] = tables.fairness(whole["fairness"])
+    views["run"] = provenance.summarize(cells)
+    whole["relative"] = relative(Run(frames), timed)
     return {
         "folder": str(folder),
         "experiments": {name: "timing" if name in timed else "training" for name in cells},
         "looks": style.looks(everything),
         "tables": {name: table(frame) for name, frame in whole.items()},
+        "views": {name: table(frame) for name, frame in views.items()},
         "lists": {name: thinned(frames[name]) for name in frames if name.endswith(LONG)},
     }
 
