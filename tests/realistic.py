@@ -14,9 +14,14 @@ import yaml
 from snakemake.utils import update_config
 
 from tests.conftest import ROOT
-from workflow.scripts import comparison_tables, distance_table, experiment_tables, fairness_table
+from workflow.scripts import (
+    comparison_tables,
+    distance_table,
+    experiment_tables,
+    fairness_table,
+    position_tables,
+)
 from workflow.scripts import judge as judging
-from workflow.scripts import position_tables
 from workflow.seqbench.config import check
 from workflow.seqbench.results import shards
 from workflow.seqbench.results.schemas import schema
@@ -89,7 +94,10 @@ def timing_row(cell, settings, reference, rng, lengths):
         "calibrations_s": calibration.tolist(),
         "half_seq_len": n // 2,
         "cold_s": float(own[0]) * 4,
-        "call_memory_bytes": int(window * 2000 * n + (40 * n * n if "transformer" in model and "sdpa" not in model else 0)),
+        "call_memory_bytes": int(
+            window * 2000 * n
+            + (40 * n * n if "transformer" in model and "sdpa" not in model else 0)
+        ),
         "peak_memory_bytes": 300_000_000,
         "parameters": 132_096 * (9 if model == "transformer" else 1),
         "tokens": n,
@@ -222,8 +230,15 @@ def make(folder, preset=None):
     statements = [ROOT / f"workflow/statements/{n}.yaml" for n in JUDGED]
     original = sorted((ROOT / "workflow/original").glob("*_cells.csv"))
     written = [files(folder, name) for name in ("verdicts", *JUDGED[1:])]
-    judging.main(*statements, cells, original, files(folder, "findings", "csv", "parquet"), *written)
+    judging.main(
+        *statements, cells, original, files(folder, "findings", "csv", "parquet"), *written
+    )
     return plan
+
+
+def shipped_experiments():
+    """Names of the experiments of config.yaml, in its order."""
+    return list(yaml.safe_load((ROOT / "config.yaml").read_text())["experiments"])
 
 
 if __name__ == "__main__":

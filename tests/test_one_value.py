@@ -167,19 +167,18 @@ def judge_all(folder, tables, statements=ROOT / "workflow/statements"):
     """Judge the tables of cells and curves in a folder; the results go to another one."""
     cells = [*tables.glob("*_cells.parquet"), *tables.glob("*_curves.parquet")]
     judge.main(
-        *(statements / f"{name}.yaml" for name in ("claims", "expectations", "audit")),
+        *(statements / f"{name}.yaml" for name in ("claims", "expectations", "audit", "answers")),
         [path for path in cells if not path.name.startswith("tuning")],
         sorted((ROOT / "workflow/original").glob("*.csv")),
         files(folder, "findings", ".csv", ".parquet"),
-        *(files(folder, name) for name in ("verdicts", "expectations", "audit")),
+        *(files(folder, name) for name in ("verdicts", "expectations", "audit", "answers")),
     )
 
 
 def make_tables(folder, experiment, kind, paths, cells):
-    table, curves = files(folder, experiment), folder / f"{experiment}_curves.parquet"
-    cells_table = folder / f"{experiment}_cells.parquet"
-    curves = curves if kind == "training" else None
-    experiment_tables.main(paths, experiment, kind, cells, *table, cells_table, curves)
+    lists = {"timing": "samples", "training": "curves"}[kind]
+    more = (folder / f"{experiment}_{part}.parquet" for part in ("cells", lists))
+    experiment_tables.main(paths, experiment, kind, cells, *files(folder, experiment), *more)
 
 
 @pytest.fixture(scope="module")
@@ -384,11 +383,10 @@ def test_the_walk_sees_every_table_and_quantities_that_stand_in_several(publishe
     places = walk(published)
     where = {place.where.split(",")[0] for found in places.values() for place in found}
     made = {path.name for path in published.glob("*.parquet")}
-    positions = {"gradient_flow.parquet", "attention.parquet"}
-    unread = {
-        name for name in made - where if not name.endswith(("_cells.parquet", "_curves.parquet"))
-    }
-    assert unread == positions  # of which nothing else is said
+    raw = ("_cells.parquet", "_curves.parquet", "_samples.parquet")
+    unread = {name for name in made - where if not name.endswith(raw)}
+    # Of positions nothing else is said; the answers are words of findings (tests/test_judging.py).
+    assert unread == {"gradient_flow.parquet", "attention.parquet", "answers.parquet"}
     several = {key: {p.where.split(",")[0] for p in found} for key, found in places.items()}
     shared = {key[0] for key, files in several.items() if len(files) > 1}
     assert shared >= {"ratio", "slope", "overtakes", "median", "solved_share", "steps_to_solve"}
@@ -474,7 +472,7 @@ def test_the_published_tables_have_one_value_for_each_quantity(reference):
 @pytest.mark.parametrize("reference", PUBLISHED, ids=lambda path: path.parent.name)
 def test_published_verdicts_are_those_of_the_published_cells(reference, tmp_path):
     judge_all(tmp_path, reference)
-    for name in ("findings", "verdicts", "expectations", "audit"):
+    for name in ("findings", "verdicts", "expectations", "audit", "answers"):
         fresh, committed = (pd.read_parquet(f / f"{name}.parquet") for f in (tmp_path, reference))
         pd.testing.assert_frame_equal(fresh, committed)
         if name != "findings":

@@ -204,7 +204,8 @@ def test_statuses_of_trainings_are_counted_and_every_run_stays():
 
 
 def test_curves_have_a_row_for_each_step():
-    curves = summaries.curves(trained([100, NAN]), ["model", "seq_len"])
+    lists = ("train_loss", "step", "train_loss")
+    curves = summaries.unrolled(trained([100, NAN]), ["model", "seq_len"], *lists)
     assert curves[["seed", "step"]].to_numpy().tolist() == [[0, 1], [0, 2], [1, 1], [1, 2]]
     assert curves["train_loss"].tolist() == pytest.approx([4.6, 4.5, 4.6, 4.5])
     assert set(curves) == {"model", "architecture", "seq_len", "seed", "step", "train_loss"}

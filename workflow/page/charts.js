@@ -52,6 +52,7 @@ function logTicks([low, high]) {
 // The range of some values with a little room, as the axis shows it.
 function rangeOf(values, type) {
   const numbers = values.filter((v) => known(v) && (type !== "log" || v > 0));
+  if (!numbers.length) return type === "log" ? [1, 10] : [0, 1];
   const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
   if (type !== "log") return [Math.min(0, low), (high || 1) * 1.05];
   const room = (high / low) ** 0.05 * 1.05;

@@ -95,9 +95,19 @@ async function show(place, spec, records = []) {
   return (await vegaEmbed(holder, { ...size, ...spec }, { renderer: "svg", config: config(), actions, tooltip: { theme: isDark() ? "dark" : "light" } })).view;
 }
 
+// Each part of the page is drawn anew when something that it depends on has changed.
+const explored = ["experiment", "metric", "relative", "models", "x", "y", "interval", "theme"];
+const drawn = new Map();
 function draw() {
   document.documentElement.dataset.theme = state.theme;
-  for (const part of [drawControls, drawGrid, drawChart, drawCell, drawTraining, drawCost, drawAudit, drawNoise, drawComparison]) part();
+  drawControls();
+  const parts = [[drawGrid, [...explored, "cell"]], [drawChart, explored], [drawCell, ["experiment", "cell", "theme"]], [drawTraining, ["training", "models", "x", "theme"]],
+    [drawCost, ["training", "cost", "models", "x", "interval", "theme"]], [drawAudit, ["theme"]], [drawNoise, ["theme"]], [drawComparison, ["theme"]]];
+  for (const [part, keys] of parts) {
+    const view = JSON.stringify([isDark(), keys.map((key) => state[key])]);
+    if (drawn.get(part) !== view) part();
+    drawn.set(part, view);
+  }
 }
 
 function drawControls() {

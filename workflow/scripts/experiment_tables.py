@@ -5,7 +5,6 @@ from workflow.seqbench.results import collecting, summaries
 from workflow.seqbench.results.schemas import schema
 from workflow.seqbench.showing import tables
 
-
 LISTS = {
     "timing": ("samples_s", "round", "sample_s"),
     "training": ("train_loss", "step", "train_loss"),

@@ -26,7 +26,7 @@ def main(
     run = Run.of_files([*cells, *original])
     files = claims, expectations, audit, answers
     claims, expectations, audit, answers = map(statements.load, files)
-    judged = findings([*claims, *expectations, *audit], run)
+    judged = findings([*claims, *expectations, *audit, *answers], run)
     tables.write(judged, *findings_tables)
     verdict = verdicts.verdict_table(claims, judged)
     tables.write(verdict, *verdict_tables, shown=tables.view("verdicts", verdict))
@@ -34,7 +34,7 @@ def main(
     tables.write(expected, *expectation_tables, shown=tables.view("expectations", expected))
     steps = verdicts.audit_table(audit, judged)
     tables.write(steps, *audit_tables, shown=tables.audit(steps))
-    short = verdicts.answer_table(answers, findings(answers, run))
+    short = verdicts.answer_table(answers, judged)
     tables.write(short, *answer_tables, shown=tables.answers(short))
 
 

@@ -32,7 +32,9 @@ def render(paths, folder, experiments=()):
     experiments: those that come first, in this order.
     """
     templates = jinja2.Environment(loader=jinja2.FileSystemLoader(PAGE), autoescape=True)
-    content = json.dumps(data(paths, folder, experiments), separators=(",", ":")).replace("<", "\\u003c")
+    content = json.dumps(data(paths, folder, experiments), separators=(",", ":")).replace(
+        "<", "\\u003c"
+    )
     bundle = vl_convert.javascript_bundle().replace("</script", "<\\/script")
     return templates.get_template("page.html").render(data=content, library=bundle)
 
