@@ -15,10 +15,16 @@ from snakemake.utils import update_config
 
 from tests.conftest import ROOT
 from workflow.scripts import (
+    attention_figure,
+    audit_figure,
+    call_figure,
     comparison_tables,
+    curves_figure,
+    distance_figure,
     distance_table,
     experiment_tables,
     fairness_table,
+    gradient_flow_figure,
     position_tables,
 )
 from workflow.scripts import judge as judging
@@ -59,6 +65,19 @@ MACHINE = {
     "load_end": 1.1,
 }
 
+CLAIMS = ROOT / "workflow/statements/claims.yaml"
+# Script, table, cells, and what else it takes.
+FIGURES = {
+    "time": (call_figure, "timing", "timing_cells", ["linear", "log"], True),
+    "forward_ram": (call_figure, "timing", "timing_cells", ["ram"], False),
+    "train_step": (call_figure, "train_step", "train_step_cells", ["log", "ram"], False),
+    "decode": (call_figure, "decode", "decode_cells", ["log", "ram"], False),
+    "memory": (curves_figure, "recall", "recall_cells", "recall_curves"),
+    "distance": (distance_figure, "distance", "recall_cells"),
+    "gradient_flow": (gradient_flow_figure, "gradient_flow", "recall_cells", CLAIMS),
+    "attention": (attention_figure, "attention", "recall_cells"),
+    "audit": (audit_figure, "audit", "timing_cells"),
+}
 JUDGED = ("claims", "expectations", "audit", "answers")
 
 
@@ -234,6 +253,25 @@ def make(folder, preset=None):
         *statements, cells, original, files(folder, "findings", "csv", "parquet"), *written
     )
     return plan
+
+
+def draw(folder, plan, names=FIGURES):
+    """Draw figures of a made-up run as the rules do; returns {name: path of the PNG}."""
+    (folder / "figures").mkdir(exist_ok=True)
+    style, drawn = ROOT / "workflow/figures.mplstyle", {}
+    for name in names:
+        script, table, cells, *more = FIGURES[name]
+        paths = [folder / f"tables/{stem}.parquet" for stem in (table, cells)]
+        for extra in more:
+            paths.append(folder / f"tables/{extra}.parquet" if isinstance(extra, str) else extra)
+        if script is audit_figure:
+            trained = plan.names("training", swept=False, on_demand=False)
+            paths.append([folder / f"tables/{stem}_cells.parquet" for stem in trained])
+        drawn[name], svg = (folder / f"figures/{name}.{suffix}" for suffix in ("png", "svg"))
+        style_at = {call_figure: 2}.get(script, len(paths))
+        paths.insert(style_at, style)
+        script.main(*paths, drawn[name], svg)
+    return drawn
 
 
 def shipped_experiments():

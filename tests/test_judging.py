@@ -620,7 +620,7 @@ def test_an_answer_holds_what_its_conditions_found():
         timed(lambda n: n * 1e-6, "lstm", spread=1e-9),
         timed(lambda n: n * 2e-6, "transformer", spread=1e-9),
     ]
-    assert answer(timing_cells=cells) == "At 3,000 tokens 2.00 times."
+    assert answer(timing_cells=cells) == "At 3,000 tokens 2.00 [2.00, 2.00] times."
 
 
 def test_a_run_without_an_answer_says_so():

@@ -33,10 +33,9 @@ CHANGES = {  # selector: a value that is not its first, and the view in which it
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """The folder of a made-up run with its report, held against a second one."""
-    folder = tmp_path_factory.mktemp("made up") / "results"
-    plan = realistic.make(folder)
+def run(made_up_run):
+    """The folder of a made-up run with its report."""
+    folder, plan = made_up_run
     tables = sorted(folder.glob("tables/*.parquet"))
     (folder / "report").mkdir()
     report_page.main(tables, plan.names(), folder / "report/index.html")

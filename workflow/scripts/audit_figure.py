@@ -21,20 +21,35 @@ def main(table, cells, trainings, mplstyle, png, svg):
     """
     audit, cells = pd.read_parquet(table), pd.read_parquet(cells)
     runs = pd.concat([pd.read_parquet(path) for path in trainings], ignore_index=True)
-    recall = audit[audit["part"] == "recall"]
-    counts = recall.loc[(recall["measure"] == "steps_to_solve") & (recall["n"] > 0), "n"]
-    n = "–".join(str(count) for count in sorted(set(counts))) or "0"
-    footer = f"processes, bar: 95 % interval; right: n = {n} seeds, a dot each, line: median"
-    with style.drawing(mplstyle, cells, footer, png, svg, size=(11, 4.6), panels=2) as axes:
-        draw_times(axes[0], audit[audit["part"] == "time"])
+    time, recall = audit[audit["part"] == "time"], audit[audit["part"] == "recall"]
+    footer = "left: n processes, bar: 95 % interval; right: n seeds, a dot each, line: median"
+    with style.drawing(mplstyle, cells, footer, png, svg, size=(10, 4.9), panels=2) as axes:
+        style.headline(axes, finding(time))
+        draw_times(axes[0], time)
         draw_trainings(axes[1], recall, runs)
+
+
+def finding(rows):
+    """The first and the last ratio of times at the longest length that most steps have."""
+    line = rows.dropna(subset=["value", "seq_len"])
+    line = line[line["seq_len"] == longest_of(line)]
+    if len(line) < 2:
+        return "From the original's protocol to a proper one"
+    first, last = (style.times(line["value"].iloc[i]) for i in (0, -1))
+    length = f"{line['seq_len'].iloc[0]:,} tokens"
+    return f"Measured properly, the {first} that the original printed at {length} become {last}"
+
+
+def longest_of(rows):
+    """The longest of the lengths that most steps have."""
+    counts = rows.groupby("seq_len").size()
+    return counts[counts == counts.max()].index.max()
 
 
 def draw_times(axis, rows):
     """The ratio of times at each step: the longest length in front, the others thin behind it."""
     measured = rows.dropna(subset=["value", "seq_len"])
-    lengths = measured.groupby("seq_len").size()
-    longest = lengths[lengths == lengths.max()].index.max()
+    longest = longest_of(measured)
     steps = rows["step"].max()
     axis.set_yscale("log")
     axis.hlines(1, 0, steps, color=LSTM, lw=1.4, zorder=1)
@@ -52,19 +67,14 @@ def draw_times(axis, rows):
         look = {"color": TRANSFORMER, "marker": "s", "lw": 2.4, "elinewidth": 1.4, "zorder": 3}
         axis.errorbar(line["step"], line["value"], yerr=bars, **look)
         for x, y in zip(line["step"], line["value"], strict=True):
-            style.note(
-                axis, times(y), (x, y), (5, 7), color=TRANSFORMER, fontsize=10.5, weight="bold"
-            )
-        first, final = times(line["value"].iloc[0]), times(last["value"])
-        axis.set_title(
-            f"Speed: {first} the LSTM's time becomes {final}" if len(line) > 1 else "Speed"
-        )
+            look = {"color": TRANSFORMER, "fontsize": 10.5, "weight": "bold"}
+            style.note(axis, style.times(y), (x, y), (5, 7), **look)
     absent(axis, set(rows["step"]) - set(measured["step"]))
     style.plain_log_ticks(axis, "{:g}×")
     step_ticks(axis, rows)
-    axis.set_xlim(right=steps + 1.2)
+    axis.set_xlim(right=steps + 0.3)
     style.label_ends(axis, ends, size=8.5)
-    axis.set_ylabel("time of the Transformer / time of the LSTM")
+    axis.set(title="Speed", ylabel="time of the Transformer / time of the LSTM")
 
 
 def draw_trainings(axis, rows, runs):
@@ -101,7 +111,7 @@ def draw_trainings(axis, rows, runs):
     style.plain_log_ticks(axis, "{:,.0f}", highest=budgets.max())
     step_ticks(axis, rows)
     axis.set_ylabel("training steps until solved")
-    axis.set_title(f"Recall: the first of {rows['seq_len'].dropna().max()} tokens")
+    axis.set_title(f"Recall of {rows['seq_len'].dropna().max()} tokens")
     for name, color, x in (("● LSTM", LSTM, 1), ("■ Transformer", TRANSFORMER, 0.86)):
         axis.text(x, 1.02, name, color=color, ha="right", transform=axis.transAxes)
 
@@ -126,17 +136,17 @@ def absent(axis, steps):
         axis.text(x, 0.5, "not in this run", transform=axis.get_xaxis_transform(), **look)
 
 
-def times(ratio):
-    """75× or 3.8×."""
-    return f"{ratio:.0f}×" if ratio >= 10 else f"{ratio:.2g}×"
-
-
 def step_ticks(axis, rows):
-    """One tick per step, its title as the label, one word per line."""
-    steps = rows.drop_duplicates("step")
-    labels = [title.replace(", ", ",\n").replace(" ", "\n") for title in steps["title"]]
-    axis.set_xticks(steps["step"], labels)
-    axis.tick_params(axis="x", labelsize=8.5, length=0)
+    """One tick per step: its title, one word per line, and how many runs it has."""
+    labels = {}
+    for step, group in rows.groupby("step"):
+        counts = sorted(set(group.loc[group["measure"] != "median", "n"]) - {0})
+        n = "–".join(map(str, dict.fromkeys([*counts[:1], *counts[-1:]])))
+        title = group["title"].iloc[0].replace("-", "-\n").replace(" ", "\n")
+        labels[step] = f"{title}\nn = {n}" if n else title
+    steps = list(labels)
+    axis.set_xticks(steps, labels.values())
+    axis.tick_params(axis="x", labelsize=8, length=0)
     axis.set_xlim(0.35, len(steps) + 0.65)
     axis.grid(visible=False, axis="x")
 

@@ -15,8 +15,11 @@ import matplotlib.pyplot as plt
 # Recurrent models in reds, attention in blues, anything else in purples: distinguishable without
 # colour too, by marker (recurrent round, attention square) and by line.
 SHADES = {
-    "recurrent": ["#b2182b", "#e8735c", "#7f0f1f", "#f4a582"],
-    "attention": ["#2166ac", "#67a9cf", "#0b3c6f", "#92c5de"],
+    "recurrent": ["#b2182b", "#e8735c", "#7f0f1f", "#f4a582", "#d9480f"],
+    "attention": [
+        *("#2166ac", "#67a9cf", "#0b3c6f", "#35978f", "#5e4fa2"),
+        *("#1c7ed6", "#003c30", "#80cdc1", "#8c8cc8"),
+    ],
     "other": ["#6a3d9a", "#a58cc4", "#3f1f66", "#cab2d6"],
 }
 MARKERS = {
@@ -43,6 +46,12 @@ PLACES = {
     ],
     "other": ["hybrid"],
 }
+# Names that are longer than a label should be.
+NAMES = {
+    "transformer_decoder_matched": "transformer, cache",
+    "transformer_decoder_no_cache_matched": "transformer, no cache",
+    "transformer_sdpa_matched": "transformer matched, fused",
+}
 SMALL = {"fontsize": 7.5, "color": "0.35"}  # footers and notes
 
 
@@ -62,7 +71,7 @@ def looks(table):
         places |= {model: len(names) + i for i, model in enumerate(new)}
         for model, i in places.items():
             chosen[model] = {
-                "color": SHADES[family][i % 4],
+                "color": SHADES[family][i % len(SHADES[family])],
                 "marker": MARKERS[family][i // 4 % 4],
                 "linestyle": LINES[(i + i // 4) % 4],
             }
@@ -76,25 +85,52 @@ def line(look):
 
 def title_of(model):
     """A model's name as a reader sees it."""
-    return model.replace("_", " ")
+    return NAMES.get(model, model.replace("_", " "))
+
+
+def times(ratio):
+    """75× or 3.8×."""
+    return f"{ratio:.0f}×" if ratio >= 10 else f"{ratio:.2g}×"
 
 
 def label_ends(axis, ends, size=9):
-    """Write each model's name right of its line's end, moved apart where they would overlap.
+    """Write each model's name right of its line's end; where names would overlap they are moved apart,
+    as little as that takes, and a thin line leads to each that was moved.
 
     ends: (text, x, y, color) in data coordinates.
     """
-    figure = axis.figure
-    figure.canvas.draw()
-    height = size * 1.25 * figure.dpi / 72
-    free = -np.inf  # the pixel from which on there is no label yet
-    for text, x, y, color in sorted(ends, key=lambda end: end[2]):
-        half = height * (1 + text.count("\n")) / 2
-        pixel_x, pixel_y = axis.transData.transform((x, y))
-        pixel_y = max(pixel_y, free + half)
-        free = pixel_y + half
-        at = axis.transData.inverted().transform((pixel_x, pixel_y))
-        note(axis, text, (x, at[1]), (6, 0), color=color, fontsize=size, va="center")
+    axis.figure.canvas.draw()
+    scale, ends = 72 / axis.figure.dpi, sorted(ends, key=lambda end: end[2])
+    wanted = [axis.transData.transform(end[1:3])[1] * scale for end in ends]  # in points
+    heights = [size * (0.1 + 1.3 * (1 + end[0].count("\n"))) for end in ends]
+    for (text, x, y, color), at, moved in zip(ends, wanted, apart(wanted, heights), strict=True):
+        if abs(moved - at) > 3:
+            look = {"arrowstyle": "-", "color": color, "lw": 0.6, "shrinkA": 0, "shrinkB": 3}
+            place = {"textcoords": "offset points", "annotation_clip": False}
+            axis.annotate("", (x, y), (13, moved - at), arrowprops=look, **place)
+        offset = (14 if abs(moved - at) > 3 else 7, moved - at)
+        note(axis, text, (x, y), offset, color=color, fontsize=size, va="center")
+
+
+def apart(wanted, heights):
+    """Centres of labels, ascending, moved as little as keeps them from overlapping.
+
+    Labels that touch form a group around the mean of where they want to be.
+    """
+    groups = []  # (bottom, height, [labels])
+    for i, (centre, height) in enumerate(zip(wanted, heights, strict=True)):
+        members, total, bottom = [i], height, centre - height / 2
+        while groups and groups[-1][0] + groups[-1][1] > bottom:
+            _, below, others = groups.pop()
+            members, total = [*others, *members], below + total
+            bottom = np.mean([wanted[m] for m in members]) - total / 2
+        groups.append((bottom, total, members))
+    placed = []
+    for bottom, _, members in groups:
+        for m in members:
+            placed.append(bottom + heights[m] / 2)
+            bottom += heights[m]
+    return placed
 
 
 def note(axis, text, at, offset=(0, 4), **options):
@@ -126,15 +162,16 @@ def plain_log_ticks(axis, text="{:g}", highest=math.inf):
 
 
 @contextmanager
-def drawing(mplstyle, cells, footer, *paths, size, panels=1, **options):
-    """A row of axes to draw on; then the conditions of the cells below them, and the files.
+def drawing(mplstyle, cells, footer, *paths, size, panels=1, stacked=False, **options):
+    """Axes to draw on, in a row or stacked; then the conditions of the cells below them, and the files.
 
-    mplstyle: a matplotlib style file; footer: what follows the number of runs in the conditions;
-    size: in inches; options: of plt.subplots.
+    mplstyle: a matplotlib style file; footer: what follows the machine in the conditions, {n} in it
+    the number of runs; size: in inches; options: of plt.subplots.
     """
     with plt.style.context(mplstyle):
-        figure, axes = plt.subplots(1, panels, figsize=size, squeeze=False, **options)
-        yield axes[0]
+        shape = (panels, 1) if stacked else (1, panels)
+        figure, axes = plt.subplots(*shape, figsize=size, squeeze=False, **options)
+        yield axes.ravel()
         text = "\n".join(textwrap.wrap(conditions(cells, footer), int(16 * size[0])))
         figure.supxlabel(text, x=0.01, ha="left", **SMALL)
         for path in paths:  # without dates
@@ -143,12 +180,19 @@ def drawing(mplstyle, cells, footer, *paths, size, panels=1, **options):
         plt.close(figure)
 
 
-def conditions(cells, what):
-    """The machine and the number of runs in words; `what` says what n counts."""
+def headline(axes, text):
+    """What the figure found, above all of its axes."""
+    figure = axes[0].figure
+    lines = textwrap.wrap(text, int(11.2 * figure.get_figwidth()))
+    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=11.5, weight="bold")
+
+
+def conditions(cells, footer):
+    """The machine in words, and the footer with the number of runs per cell in place of {n}."""
     first = cells.iloc[0]
     names = " / ".join(sorted(cells["device_name"].unique()))
     swept = cells.duplicated(["model", "seq_len", "seed"]).any()
     counts = cells.groupby(["model", "seq_len", *(["lr"] if swept else [])]).size()
     n = "–".join(str(n) for n in sorted({counts.min(), counts.max()}))
     threads = f"{first['threads']} thread{'s' if first['threads'] > 1 else ''}"
-    return f"{names}, {threads}, torch {first['torch']}, n = {n} {what}"
+    return f"{names}, {threads}, torch {first['torch']}; {footer.format(n=n)}"
