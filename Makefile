@@ -1,4 +1,5 @@
 # make run    set up .venv and run the benchmark     CORES=4  CONFIG=workflow/presets/smoke.yaml
+# make tune   try the learning rates of `lr: tuned` again, an hour on two cores
 # make test   set up .venv and run every check
 # make bench  cost of the training loop beside a bare one
 # make format apply the formatters        make lock  renew envs/requirements.lock
@@ -9,12 +10,15 @@ CONFIG ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test bench format lock
+.PHONY: run tune test bench format lock
 
 run: $(READY)
 	@$(BIN)/snakemake --quiet rules --cores $$($(BIN)/python -c "import os; print(min($(CORES), os.cpu_count()))") \
 		$(if $(CONFIG),--configfile $(CONFIG))
 	@echo "Done. Look at figures/ and tables/ in results/ (or the folder that the config names); README.md says how to read them."
+
+tune: $(READY)
+	@$(BIN)/snakemake --quiet rules --cores $(CORES) -- tuning tuning_large adopt_rates
 
 test: $(READY)
 	@$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """LSTM or Transformer? From config.yaml to shards, tables, figures and verdicts."""
 
+import os
 from pathlib import Path
 
 from snakemake.utils import min_version
@@ -15,7 +16,8 @@ configfile: "config.yaml"
 
 
 # Jobs that are submitted elsewhere (--jobs) look at the machine they land on themselves.
-plan = check(config, local=workflow.resource_settings.nodes is None and not workflow.remote_exec)
+local = workflow.resource_settings.nodes is None and not workflow.remote_exec
+plan = check(config, local, map(os.path.relpath, workflow.configfiles))
 
 
 include: "workflow/rules/common.smk"
@@ -37,3 +39,4 @@ rule all:
 
 
 include: "workflow/rules/publish.smk"
+include: "workflow/rules/run.smk"

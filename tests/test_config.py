@@ -1,5 +1,6 @@
 """A config that cannot be run is refused in a sentence: the key, the value, what is allowed."""
 
+import math
 import os
 
 import pytest
@@ -8,6 +9,7 @@ import yaml
 
 from tests.conftest import ROOT, Project, shipped
 from workflow.seqbench import config as library
+from workflow.seqbench import models
 from workflow.seqbench.config import ConfigError, check
 
 PRESETS = sorted((ROOT / "workflow/presets").glob("*.yaml"))
@@ -221,6 +223,35 @@ WRONG = {
         "'backward'",
         "forward",
     ),
+    "a rate that is no number": (
+        {"experiments": {"recall": {"lr": math.nan}}},
+        *("experiments.recall.lr is nan", "a finite number"),
+    ),
+    "an option that is infinite": (
+        {"models": {"lstm": {"forget_bias": math.inf}}},
+        *("models.lstm.forget_bias is inf", "a finite number"),
+    ),
+    "a seed that no shard can hold": (
+        {"experiments": {"timing": {"seeds": [2**70]}}},
+        *("experiments.timing.seeds.0", str(2**70), "below 2^63"),
+    ),
+    "a seed at a length that is text": (
+        {"experiments": {"timing": {"seeds_of": {"lstm": {"100": [0]}}}}},
+        *("experiments.timing.seeds_of.lstm", "'100'", "whole number"),
+    ),
+    "a long name": (
+        {"models": {"m" * 300: {"architecture": "lstm"}}},
+        *("'mmm", "up to 100 letters"),
+    ),
+    "a name of two lines": (
+        {"experiments": {"mine\n": {"like": "timing"}}},
+        *("'mine\\n'", "letters, digits"),
+    ),
+    "a name that is a number": ({"models": {7: {"architecture": "lstm"}}}, "is 7", "text"),
+    "a name that is a folder": (
+        {"experiments": {"tables": {"like": "timing"}}},
+        *("experiments.tables", "folder"),
+    ),
     "threads": (
         {"experiments": {"timing": {"threads": 4096}}},
         *("experiments.timing.threads", "4096", f"{len(os.sched_getaffinity(0))} cores"),
@@ -241,6 +272,94 @@ def test_a_wrong_config_is_refused_in_a_sentence(case):
     assert any(all(part in sentence for part in fragments) for sentence in problems(override)), (
         problems(override)
     )
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        *("results/reference/cpu", "results/reference", "workflow", "workflow/mine", "tests/a"),
+        *("../elsewhere", "a/../../b", ".", ".git", "a b", "r{model}", "(a|b)+", "a*", "", "a//b"),
+        *("README.md", "README.md/a", str(ROOT / "workflow"), "a\n", "x" * 300),
+    ],
+)
+def test_a_run_is_kept_where_it_destroys_nothing(folder):
+    (sentence,) = problems({"pathvars": {"results": folder}})
+    assert "pathvars.results is" in sentence
+
+
+def test_a_link_to_the_published_run_is_seen_through(tmp_path):
+    (tmp_path / "link").symlink_to(ROOT / "results/reference")
+    (sentence,) = problems({"pathvars": {"results": str(tmp_path / "link/cpu")}})
+    assert "reference is the project's own" in sentence
+
+
+@pytest.mark.parametrize("folder", ["results", "results/mine", "results.v2", "/scratch/me/run-1/"])
+def test_a_run_may_be_kept_in_any_other_folder(folder):
+    check(shipped({"pathvars": {"results": folder}}))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("base_seed: 1\nbase_seed: 2\n", "line 2: base_seed stood in line 1 already"),
+        ("models:\n  a: {x: 1, y: 2, x: 1}\n", "line 2: x stood in line 2 already"),
+        ("models: &a\n  b: *a\n", "line 1: the part of this anchor contains itself"),
+    ],
+)
+def test_what_yaml_reads_in_silence_is_refused(tmp_path, text, said):
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        check(shipped(), files=[tmp_path / "mine.yaml"])
+    assert str(caught.value) == f"{tmp_path}/mine.yaml, {said}"
+
+
+def test_keys_merged_from_an_anchor_may_be_set_again(tmp_path):
+    (tmp_path / "mine.yaml").write_text("a: &a {x: 1}\nb: {<<: *a, x: 2}\n")
+    check(shipped(), files=[tmp_path / "mine.yaml"])
+
+
+BOMB = "raise SystemExit('this ran')\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "architecture", "said"),
+    [
+        (
+            {"mine.py": "class Net:\n    def (\n"},
+            "mine:Net",
+            "mine.py, line 2 is no Python: invalid syntax",
+        ),
+        (
+            {"mine.py": "x = 1\0"},
+            "mine:Net",
+            "source code string cannot contain null bytes",
+        ),
+        ({"mine.py": "\xff"}, "mine:Net", "mine.py is no Python: "),
+        ({"mine.py": BOMB}, "mine:Net", "module mine has no class Net"),
+        (
+            {"mine/__init__.py": BOMB, "mine/net.py": BOMB},
+            "mine.net:Net",
+            "module mine.net has no class Net",
+        ),
+        ({"mine/__init__.py": BOMB}, "mine.net:Net", "there is no module mine.net"),
+        ({"mine.so": ""}, "mine:Net", "module mine is no Python file"),
+        ({}, "sys:path", "module sys is no Python file"),
+        ({}, "os.path:join", "there is no module os.path"),
+        ({}, "a..b:C", "there is no module a..b"),
+        ({}, ":C", "there is no module "),
+        ({}, "../../etc/passwd", "there is no module"),
+    ],
+)
+def test_an_architecture_is_read_and_never_run(tmp_path, monkeypatch, files, architecture, said):
+    """One sentence with file and line; what is imported on the way does not run either."""
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="latin-1")
+    monkeypatch.syspath_prepend(tmp_path)
+    models.options.cache_clear()
+    (sentence,) = problems({"models": {"mine": {"architecture": architecture}}})
+    assert sentence.startswith(f"models.mine.architecture is {architecture!r}: ")
+    assert said in sentence
 
 
 def test_cuda_where_there_is_none_is_refused(monkeypatch):
@@ -367,8 +486,13 @@ def test_cells_come_seed_by_seed_and_rate_by_rate():
     assert plan.shard("tuning", cells[0]) == (
         "results/tuning/lr~0.0005/model~lstm/seq_len~100/seed~1000.parquet"
     )
-    priorities = [plan.priority("timing", **cell) for cell in plan.cells("timing")]
-    assert priorities == sorted(priorities, reverse=True)
+    cells = plan.cells("timing")
+    priorities = [plan.priority("timing", **cell) for cell in cells]
+    ranked = sorted(zip(priorities, range(len(cells)), cells, strict=True), reverse=True)
+    rounds = [cell for _, _, cell in ranked]
+    assert [cell["seed"] for cell in rounds] == sorted(cell["seed"] for cell in cells)
+    orders = [[(c["model"], c["seq_len"]) for c in rounds if c["seed"] == seed] for seed in (0, 1)]
+    assert sorted(orders[0]) == sorted(orders[1]) and orders[0] != orders[1], "random in a round"
     assert min(priorities) > max(plan.priority("recall", **cell) for cell in plan.cells("recall"))
 
 

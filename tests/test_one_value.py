@@ -98,7 +98,9 @@ def example(kind):
     values = {"text": "x", "whole": 1, "number": 0.5, "flag": False}
     values |= {"texts": [], "wholes": [], "numbers": [], "matrix": [[1e-9, 1.0], [1.0, 1.0]]}
     return {
-        name: values[type_] for name, (type_, _, optional) in columns(kind).items() if not optional
+        name: limit[0] if isinstance(limit, list) else values[type_]
+        for name, (type_, _, optional, limit) in columns(kind).items()
+        if not optional
     }
 
 
@@ -178,7 +180,8 @@ def judge_all(folder, tables, statements=ROOT / "workflow/statements"):
 def make_tables(folder, experiment, kind, paths, cells):
     lists = {"timing": "samples", "training": "curves"}[kind]
     more = (folder / f"{experiment}_{part}.parquet" for part in ("cells", lists))
-    experiment_tables.main(paths, experiment, kind, cells, *files(folder, experiment), *more)
+    tables = files(folder, experiment)
+    experiment_tables.main(paths, experiment, kind, cells, len(cells), *tables, *more)
 
 
 @pytest.fixture(scope="module")

@@ -54,10 +54,16 @@ def train(model, name="model", seq_len=6, seed=0, **settings):
     return recall_train.train_cell("recall", cell, model, SETTINGS | settings)
 
 
+def write(row, folder):
+    """Write the row as the cell's script does."""
+    row = row | {"code_digest": "0" * 16}
+    shards.write(row, schema("training", "recall"), folder / "shard.parquet", {})
+
+
 # Seeds.
 
 
-MEASURED_BY_A_CLOCK = ("solved_s", "training_s", "evaluation_s", "step_s", "started_at")
+MEASURED_BY_A_CLOCK = ("solved_s", "training_s", "evaluation_s", "cell_s", "step_s", "started_at")
 LOAD = ("load_start", "load_end", "busy_cores")
 
 
@@ -187,8 +193,8 @@ def test_the_parts_of_a_model_have_streams_of_their_own(monkeypatch):
 
 def test_a_row_is_complete(tmp_path):
     row = train(TRANSFORMER)
-    shards.write(row, schema("training", "recall"), tmp_path / "shard.parquet", {})
-    names = {"swap_state_follows", "swap_cell_follows", "swap_hidden_follows"}
+    write(row, tmp_path)  # its code digest is the script's to say
+    names = {"code_digest", "swap_state_follows", "swap_cell_follows", "swap_hidden_follows"}
     assert (
         set(schema("training", "recall").names) - row.keys() == names
     )  # a Transformer has no such state
@@ -265,14 +271,14 @@ def test_a_loss_that_is_not_finite_is_diverged_and_a_row(tmp_path):
     assert len(row["train_loss"]) == 8
     assert row["error"] == "diverged after 8 of 40 steps"
     assert row["solved_step"] is None
-    shards.write(row, schema("training", "recall"), tmp_path / "shard.parquet", {})
+    write(row, tmp_path)
 
 
 def test_a_cell_that_takes_too_long_is_over_budget_and_a_row(tmp_path):
     row = train(LSTM, max_seconds=1e-9)
     assert (row["status"], row["steps"], row["eval_step"]) == ("over budget", 5, [5])
     assert row["error"] == "over budget after 5 of 20 steps"
-    shards.write(row, schema("training", "recall"), tmp_path / "shard.parquet", {})
+    write(row, tmp_path)
 
 
 # What counts as solved.
@@ -546,7 +552,16 @@ def test_a_learned_table_is_a_reason_for_no_result_at_greater_length(positions, 
     row = train(TRANSFORMER | {"positions": positions})
     assert row["accuracy_2x"] is row["accuracy_4x"] is None
     assert row["accuracy_longer_error"] == "core.positions.table is learned and has 6 positions"
-    shards.write(row, schema("training", "recall"), tmp_path / "shard.parquet", {})
+    write(row, tmp_path)
+
+
+@pytest.mark.parametrize("positions", ["learned_normal", "sinusoidal"])
+def test_a_matched_model_is_as_wide_at_greater_lengths(positions):
+    """A learned table of four times the length would leave nothing for the feed-forward part."""
+    matched = {"match_parameters_to": {"architecture": "lstm"}, "dropout": 0, "heads": 2}
+    model = {"architecture": "transformer", "positions": positions, **matched}
+    row = train(model, seq_len=40, steps=2, d_model=16)
+    assert (row["accuracy_4x"] is None) == (positions == "learned_normal")
 
 
 def test_accuracy_at_greater_lengths_is_that_at_those_lengths():

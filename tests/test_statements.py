@@ -10,7 +10,7 @@ import yaml
 from tests.conftest import ROOT, shipped
 from workflow.seqbench.config import TARGETS, check
 from workflow.seqbench.judging.judge import findings
-from workflow.seqbench.judging.statements import experiments_of, load, options
+from workflow.seqbench.judging.statements import experiments_of, load, load_all, options
 from workflow.seqbench.judging.verdicts import verdict_table
 from workflow.seqbench.log import UserError
 from workflow.seqbench.results.measures import MEASURES
@@ -103,7 +103,17 @@ def test_an_id_may_stand_once(tmp_path):
     assert refusals(tmp_path / "twice.yaml") == ["the id one stands twice"]
 
 
-@pytest.mark.parametrize(("content", "said"), [("a: [", "no YAML"), ("", "must be a mapping")])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("a: [", "is no YAML: "),
+        ("", "the file is None; it must be a mapping"),
+        ("statements: &a [*a]", "contains itself"),
+        ("thresholds: 1\nthresholds: 2", "line 2: thresholds stood in line 1 already"),
+        ("a: 2026-02-31", "is no YAML: day is out of range"),
+        ("a: !!python/name:os.system", "is no YAML: could not determine a constructor"),
+    ],
+)
 def test_a_file_that_is_no_document_is_refused(tmp_path, content, said):
     (tmp_path / "mine.yaml").write_text(content)
     with pytest.raises(UserError, match=rf"^\S*mine.yaml.*{said}[^\n]*$"):
@@ -128,9 +138,12 @@ def test_every_file_that_ships_loads(name):
     assert load(FOLDER / f"{name}.yaml")
 
 
-def test_no_id_stands_in_two_files():
-    ids = [statement["id"] for name in FILES for statement in load(FOLDER / f"{name}.yaml")]
-    assert len(ids) == len(set(ids))
+def test_no_id_stands_in_two_files(tmp_path):
+    assert len(load_all(*(FOLDER / f"{name}.yaml" for name in FILES))) == len(FILES)
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump({"statements": [STATEMENT]}))
+    with pytest.raises(UserError, match=r"the id one stands in two of \S+a.yaml, \S+b.yaml$"):
+        load_all(tmp_path / "a.yaml", tmp_path / "b.yaml")
 
 
 @pytest.mark.parametrize("name", FILES)

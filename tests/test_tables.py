@@ -31,6 +31,7 @@ def timed(times, model="lstm", seq_len=100, status=None, flags=None, **columns):
             "seq_len": seq_len,
             "seed": range(n),
             "status": status or ["ok"] * n,
+            "cpu_model": "a CPU",
             "time_s": times,
             "samples_s": [np.full(10, time) for time in times],
             "cold_s": np.multiply(times, 3.0),
@@ -56,6 +57,7 @@ def trained(solved_step, model="lstm", seq_len=100, status=None, **columns):
             "seq_len": seq_len,
             "seed": range(n),
             "status": status or ["ok"] * n,
+            "cpu_model": "a CPU",
             "task": "first_token",
             "vocabulary": 100,
             "steps": 500,
@@ -340,6 +342,12 @@ TABLES = {
     "compare": lambda: pd.DataFrame(columns=compare.COLUMNS),
 }
 ELSEWHERE = {"gradient_flow", "attention", "fairness"}  # test_positions.py and test_fairness.py
+
+
+def test_trainings_of_two_kinds_of_machines_are_marked():
+    cells = trained([100, 200, 300])
+    cells["cpu_model"] = ["a CPU", "a CPU", "another CPU"]
+    assert summary(cells, "training")["flags"].tolist() == ["2 CPU models"]
 
 
 def test_every_view_has_its_table():

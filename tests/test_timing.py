@@ -17,6 +17,7 @@ import torch
 from tests.conftest import ROOT, shipped
 from workflow.seqbench import workloads
 from workflow.seqbench.config import check
+from workflow.seqbench.log import UserError
 from workflow.seqbench.measuring import machine, sampling
 from workflow.seqbench.measuring import timing as measure
 from workflow.seqbench.results.schemas import schema
@@ -360,6 +361,22 @@ def test_a_machine_that_changes_its_speed_is_flagged_either_way(clock, step, fla
     assert sampling.log_ratios(*result.seconds.values()) == pytest.approx([np.log(2)] * 30)
 
 
+@pytest.mark.parametrize(
+    ("answer", "shared"), [("NO", False), ("OK", True), ("USER", True), ("", None)]
+)
+def test_a_node_that_others_may_use_is_flagged(tmp_path, monkeypatch, answer, shared):
+    """By what Slurm says of the job, here a program that says it."""
+    (tmp_path / "squeue").write_text(f'#!/bin/sh\ntest "$2" = --jobs=17 && echo {answer}\n')
+    (tmp_path / "squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    assert machine.node_shared() is None
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    assert machine.node_shared() is shared
+    row = {"node_shared": shared, "busy_cores": 0.0}
+    assert measure.flags_of(row) == (["shared node"] if shared else [])
+
+
 # On the real clocks: ratios, as the machine may be busy.
 
 
@@ -535,10 +552,19 @@ def test_a_cell_has_every_column(rows):
     for row in rows.values():
         assert set(row) <= set(schema("timing", "timing").names)
         assert all(
-            row.get(f.name) is not None for f in schema("timing", "timing") if not f.nullable
+            row.get(f.name) is not None
+            for f in schema("timing", "timing")
+            if not f.nullable and f.name != "code_digest"  # its script's to say
         )
     lacking = {name for name in schema("timing", "timing").names if rows["plain"].get(name) is None}
-    assert lacking <= {"error", "unpaired", "governor", "git_commit", "git_dirty"}
+    assert lacking <= {
+        "error",
+        "unpaired",
+        "governor",
+        "git_commit",
+        "git_dirty",
+        "code_digest",
+    } | {"cluster_job", "node_shared"}
 
 
 PREFIXES = ("", "reference_", "half_")
@@ -607,6 +633,7 @@ def test_the_machine_is_recorded(rows):
     row = rows["plain"]
     assert row["torch"] == torch.__version__
     assert row["cpu_model"]
+    assert row["node"]
     assert row["cpu_cores"] == len(os.sched_getaffinity(0))
     assert row["load_start"] >= 0
     assert row["busy_cores"] >= 0
@@ -728,7 +755,7 @@ def test_the_clock_of_one_thread_on_the_cpu_is_its_own_time():
 
 def in_this_process(monkeypatch, model=LSTM, **own):
     """The row of a cell of 20 tokens measured here, without what could not be undone."""
-    for name in ("limit_memory", "set_malloc", "pin"):
+    for name in ("set_malloc", "pin"):
         monkeypatch.setattr(machine, name, lambda setting: "untouched")
     cell = {"model": "lstm", "seq_len": 20, "seed": 0}
     reference = {"name": "lstm", "entry": LSTM}
@@ -762,5 +789,5 @@ def test_other_errors_are_not_hidden(monkeypatch):
 
 def test_values_that_are_not_finite_are_an_error(monkeypatch):
     diverging = {"architecture": "tests.known_truth:Diverging", "good": 0}
-    with pytest.raises(ValueError, match="not finite"):
+    with pytest.raises(UserError, match=r"^tests.known_truth:Diverging breaks .* not finite$"):
         in_this_process(monkeypatch, diverging, mode="train")

@@ -8,6 +8,8 @@ out: <results>/EXPERIMENT/model~M/seq_len~N/seed~S.parquet
 
 rule timing_cell:
     """Time {wildcards.model} at {wildcards.seq_len} tokens, in a fresh process that has the machine for itself."""
+    input:
+        foreign_shard,
     output:
         shard="<results>/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.parquet",
     wildcard_constraints:
@@ -29,6 +31,8 @@ rule timing_cell:
 
 rule training_cell:
     """Train {wildcards.model} on {wildcards.seq_len} tokens from one seed; such jobs fill the machine side by side."""
+    input:
+        foreign_shard,
     output:
         shard="<results>/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.parquet",
     wildcard_constraints:

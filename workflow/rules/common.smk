@@ -1,9 +1,13 @@
 """What the rules share: the names in paths, and how a rule asks the plan about a job."""
 
 import os
+import re
+import sys
 
 import yaml
 
+from snakemake.io import IOFile
+from workflow.seqbench.log import remember_call
 from workflow.seqbench.sources import ROOT
 
 
@@ -13,12 +17,40 @@ wildcard_constraints:
     seed=r"\d+",
     lr=r"[0-9.e-]+",
     # A figure belongs to this run or to a published one.
-    run=f"{plan.results}|results/reference/[^/]+",
+    run=f"{re.escape(plan.results)}|results/reference/[^/]+",
 
 
 def asks(question):
     """A function of a job's wildcards from one of their values by name."""
     return lambda wildcards: question(**dict(wildcards.items()))
+
+
+# Snakemake's records tell what has changed since a file was made, but they are lost with .snakemake/
+# and do not come along with results that are copied. What follows are input functions that add no
+# input; there is no public way to force a job only where it is needed.
+def foreign_shard(wildcards):
+    """Make a shard again that another config or other code has made."""
+    path = None if workflow.remote_exec else plan.foreign(**dict(wildcards.items()))
+    return force(path, "another config or other code made it") if path else []
+
+
+def unknown_table(name):
+    """Make a table again of which Snakemake does not know how it was made."""
+
+    def check(wildcards):
+        path = f"{plan.results}/tables/{name.format(**dict(wildcards.items()))}.csv"
+        unknown = os.path.exists(path) and workflow.persistence.metadata(IOFile(path)) is None
+        return force(path, "no record says how") if unknown and not workflow.remote_exec else []
+
+    return check
+
+
+def force(path, reason):
+    """Have the job of an output run; the first such is named."""
+    if not workflow.dag.forcefiles:
+        print(f"{path} is made again, {reason}; so is what else is like it.", file=sys.stderr)
+    workflow.dag.forcefiles.add(path)
+    return []
 
 
 def static(name):
@@ -36,6 +68,9 @@ def either(names):
     return "|".join(names) or "(?!)"
 
 
+# Experiments of which the figure `causes` is made.
+CAUSES = ("recall", "readout", "forget_bias", "gradient_cut", "asked_everywhere", "curriculum")
+
 # Each figure, and the table without which it cannot be drawn.
 FIGURES = {plan.figure(experiment): experiment for experiment in plan.names()} | {
     "forward_ram": "timing",
@@ -43,6 +78,7 @@ FIGURES = {plan.figure(experiment): experiment for experiment in plan.names()} |
     "gradient_flow": "gradient_flow",
     "attention": "attention",
     "audit": "audit",
+    "causes": "curriculum",
 }
 
 
@@ -62,7 +98,13 @@ def tables_of(run):
     if run != plan.results:
         return sorted(map(str, Path(run, "tables").glob("*.parquet")))
     names = ["ratios", "scaling", "distance", "gradient_flow", "attention", "fairness"]
-    names += ["findings", "verdicts", "expectations", "audit", "answers"]
+    names += ["findings", "verdicts", "causes", "expectations", "audit", "answers"]
     for experiment in plan.names(on_demand=False):
         names += [experiment, f"{experiment}_cells", f"{experiment}_{plan.lists(experiment)}"]
     return [f"{run}/tables/{name}.parquet" for name in names]
+
+
+remember_call(
+    [os.path.relpath(path) for path in workflow.overwrite_configfiles],
+    workflow.config_settings.config_args,
+)

@@ -4,7 +4,7 @@ in:  tables of a run, this one (<results>) or a published one (results/reference
 out: RUN/figures/time.{png,svg}            README figure 1, of the experiment timing
      RUN/figures/memory.{png,svg}          README figure 2, of the experiment recall
      RUN/figures/EXPERIMENT.{png,svg}      of every other experiment
-     RUN/figures/{forward_ram,distance,gradient_flow,attention,audit}.{png,svg}
+     RUN/figures/{forward_ram,distance,gradient_flow,attention,audit,causes}.{png,svg}
 """
 
 
@@ -74,7 +74,7 @@ rule curves_figure:
         png=report("{run}/figures/{figure}.png", caption="../report/memory.rst", category="Recall"),
         svg="{run}/figures/{figure}.svg",
     wildcard_constraints:
-        figure=either(name for name in plan.names("training", swept=False) if name != "recall"),
+        figure=either(set(plan.names("training", swept=False)) - {"recall", "readout"}),
     params:
         code=digest("workflow.scripts.curves_figure"),
     log:
@@ -117,6 +117,42 @@ rule rates_figure:
         "../../envs/report.yaml"
     script:
         "../scripts/rates_figure.py"
+
+
+rule readout_figure:
+    """Draw what each read-out is worth."""
+    input:
+        cells="{run}/tables/readout_cells.parquet",
+        mplstyle=static("figures.mplstyle"),
+    output:
+        png=report("{run}/figures/readout.png", caption="../report/readout.rst", category="Recall"),
+        svg="{run}/figures/readout.svg",
+    params:
+        code=digest("workflow.scripts.readout_figure"),
+    log:
+        "<results>/logs/figures/{run}/readout.log",
+    conda:
+        "../../envs/report.yaml"
+    script:
+        "../scripts/readout_figure.py"
+
+
+rule causes_figure:
+    """Draw what the interventions show."""
+    input:
+        cells=expand("{{run}}/tables/{experiment}_cells.parquet", experiment=CAUSES),
+        mplstyle=static("figures.mplstyle"),
+    output:
+        png=report("{run}/figures/causes.png", caption="../report/causes.rst", category="Recall"),
+        svg="{run}/figures/causes.svg",
+    params:
+        code=digest("workflow.scripts.causes_figure"),
+    log:
+        "<results>/logs/figures/{run}/causes.log",
+    conda:
+        "../../envs/report.yaml"
+    script:
+        "../scripts/causes_figure.py"
 
 
 rule distance_figure:
@@ -215,6 +251,7 @@ rule figures:
             figure=[
                 *map(plan.figure, plan.names(on_demand=False)),
                 *("forward_ram", "distance", "gradient_flow", "attention", "audit"),
+                *(["causes"] * (not set(CAUSES) - set(plan.names(on_demand=False)))),
             ],
             suffix=["png", "svg"],
         ),

@@ -2,7 +2,7 @@
 
 in:  workflow/statements/*.yaml, the cells and curves of the experiments
 out: <results>/tables/findings.{csv,parquet}          one row per statement, condition and length
-     <results>/tables/{verdicts,expectations,audit,answers}.{csv,parquet,md}
+     <results>/tables/{verdicts,causes,expectations,audit,answers}.{csv,parquet,md}
      <results>/tables/compare.{csv,parquet,md}        this run against the published one; on demand
 """
 
@@ -11,6 +11,7 @@ rule judge:
     """Hold every statement against the run; what the run lacks is a finding that says so."""
     input:
         claims=static("statements/claims.yaml"),
+        causes=static("statements/causes.yaml"),
         expectations=static("statements/expectations.yaml"),
         audit=static("statements/audit.yaml"),
         answers=static("statements/answers.yaml"),
@@ -32,6 +33,7 @@ rule judge:
     output:
         findings_tables=multiext("<results>/tables/findings", ".csv", ".parquet"),
         verdict_tables=table("verdicts"),
+        cause_tables=table("causes"),
         expectation_tables=table("expectations"),
         audit_tables=table("audit"),
         answer_tables=table("answers"),

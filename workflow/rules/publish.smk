@@ -2,6 +2,7 @@
 
 in:  every table and figure of this run
 out: results/reference/<device>/{config.yaml,tables,figures}   the published run, tracked by git
+     workflow/tuned_rates.csv                                     the rates of lr: tuned, from the sweeps
      README.md                                                 the blocks that are generated from it
 """
 
@@ -21,6 +22,24 @@ rule publish:
         "../../envs/report.yaml"
     script:
         "../scripts/publish.py"
+
+
+rule adopt_rates:
+    """Make the rates that the sweeps chose those of `lr: tuned`. Always runs when asked for."""
+    input:
+        sweeps=expand(
+            "<results>/tables/{experiment}.parquet",
+            experiment=plan.names("training", swept=True),
+        ),
+    params:
+        rates=static("tuned_rates.csv"),
+        code=digest("workflow.scripts.adopt_rates"),
+    log:
+        "<results>/logs/adopt_rates.log",
+    conda:
+        "../../envs/report.yaml"
+    script:
+        "../scripts/adopt_rates.py"
 
 
 rule redraw:

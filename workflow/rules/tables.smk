@@ -7,6 +7,7 @@ out: <results>/tables/EXPERIMENT.{csv,parquet,md}     one row per (model, seq_le
      <results>/tables/EXPERIMENT_curves.parquet       one row per training step
      <results>/tables/{ratios,scaling}.*              what the times say
      <results>/tables/{distance,gradient_flow,attention}.*   what the trainings of `recall` say
+     <results>/tables/costs.csv                       what each cell took
      <results>/tables/fairness.*                      what each model is given
 """
 
@@ -14,6 +15,7 @@ out: <results>/tables/EXPERIMENT.{csv,parquet,md}     one row per (model, seq_le
 rule timing_tables:
     """Aggregate the cells of {wildcards.experiment} over processes; a missing or foreign shard stops it."""
     input:
+        unknown_table("{experiment}"),
         shards=asks(plan.shards),
         views=static("views.yaml"),
     output:
@@ -25,7 +27,8 @@ rule timing_tables:
     wildcard_constraints:
         experiment=either(plan.names("timing")),
     params:
-        cells=asks(plan.cells),
+        cells=asks(plan.wanted),
+        size=asks(plan.size),
         kind="timing",
         code=digest("workflow.scripts.experiment_tables"),
     log:
@@ -39,6 +42,7 @@ rule timing_tables:
 rule training_tables:
     """Aggregate the cells of {wildcards.experiment} over seeds; a missing or foreign shard stops it."""
     input:
+        unknown_table("{experiment}"),
         shards=asks(plan.shards),
         views=static("views.yaml"),
     output:
@@ -50,7 +54,8 @@ rule training_tables:
     wildcard_constraints:
         experiment=either(plan.names("training")),
     params:
-        cells=asks(plan.cells),
+        cells=asks(plan.wanted),
+        size=asks(plan.size),
         kind="training",
         code=digest("workflow.scripts.experiment_tables"),
     log:
@@ -87,6 +92,7 @@ rule comparison_tables:
 rule position_tables:
     """Summarise over seeds what reaches, and what is looked at, at each position of a sequence."""
     input:
+        unknown_table("gradient_flow"),
         shards=plan.shards("recall"),
         views=static("views.yaml"),
     output:
@@ -94,7 +100,7 @@ rule position_tables:
         attention=table("attention"),
     params:
         experiment="recall",
-        cells=plan.cells("recall"),
+        cells=lambda wildcards: plan.wanted("recall"),
         code=digest("workflow.scripts.position_tables"),
     log:
         "<results>/logs/position_tables.log",
@@ -126,6 +132,7 @@ rule distance_table:
 rule fairness_table:
     """Build every model of every experiment and count what it has, computes, carries and was tuned."""
     input:
+        unknown_table("fairness"),
         views=static("views.yaml"),
     output:
         csv=report(
@@ -148,9 +155,28 @@ rule fairness_table:
         "../scripts/fairness_table.py"
 
 
+rule costs_table:
+    """Note how many seconds each cell took, for the expected time of later runs."""
+    input:
+        cells=expand(
+            "<results>/tables/{experiment}_cells.parquet", experiment=plan.names(on_demand=False)
+        ),
+    output:
+        csv="<results>/tables/costs.csv",
+    params:
+        code=digest("workflow.scripts.costs_table"),
+    log:
+        "<results>/logs/costs_table.log",
+    conda:
+        "../../envs/report.yaml"
+    script:
+        "../scripts/costs_table.py"
+
+
 rule fairness:
     input:
         rules.fairness_table.output,
+        rules.costs_table.output,
 
 
 # A target for each experiment: its shards too, so that one that was deleted is made again.

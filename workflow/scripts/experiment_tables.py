@@ -1,7 +1,7 @@
 """The tables of one experiment, from its shards."""
 
 from workflow.seqbench import log
-from workflow.seqbench.results import collecting, summaries
+from workflow.seqbench.results import collecting, selecting, summaries
 from workflow.seqbench.results.schemas import schema
 from workflow.seqbench.showing import tables
 
@@ -11,19 +11,24 @@ LISTS = {
 }
 
 
-def main(shards, experiment, kind, cells, csv, parquet, md, cells_table, lists):
-    """Aggregate exactly the shards in `shards`, which must hold exactly `cells`.
+def main(shards, experiment, kind, cells, size, csv, parquet, md, cells_table, lists):
+    """Aggregate exactly the shards in `shards`, which must hold exactly `cells` (`collecting`).
 
-    lists: path of what each cell has many of: samples of a timing, training losses.
+    size: how many cells the experiment has, done or not; lists: path of what each cell has many of,
+    samples of a timing or training losses.
     """
     frame = collecting.collect(shards, schema(kind, experiment), cells)
     swept = "lr" in cells[0]
     keys = ["model", "seq_len", *(["lr"] if swept else [])]
-    cells = summaries.cells_table(frame, kind)
+    cells = summaries.cells_table(frame, kind).assign(cells_asked=size)
     table = summaries.summary(frame, cells, kind, keys)
     if swept:
         table = summaries.choose_rates(table)
-    tables.write(table, csv, parquet, md, shown=tables.view(kind, table))
+    timed = kind == "timing"
+    shown = tables.timing(table, cells) if timed else tables.markdown(tables.view(kind, table))
+    if part := selecting.incomplete(cells):
+        shown += f"\nIncomplete: {part}.\n"
+    tables.write(table, csv, parquet, md, shown=shown)
     tables.write(cells, cells_table)
     tables.write(summaries.unrolled(frame, keys, *LISTS[kind]), lists)
 

@@ -9,6 +9,7 @@ from workflow.seqbench.showing import tables
 
 def main(
     claims,
+    causes,
     expectations,
     audit,
     answers,
@@ -16,22 +17,24 @@ def main(
     original,
     findings_tables,
     verdict_tables,
+    cause_tables,
     expectation_tables,
     audit_tables,
     answer_tables,
 ):
-    """claims, expectations, audit, answers: files of statements; cells: cells and curves of this run;
-    original: the cells that the notebook printed. The last five list the paths of each table.
+    """claims, causes, expectations, audit, answers: files of statements; cells: cells and curves of
+    this run; original: the cells that the notebook printed. The last six list the paths of each table.
     """
     run = Run.of_files([*cells, *original])
-    files = claims, expectations, audit, answers
-    claims, expectations, audit, answers = map(statements.load, files)
-    judged = findings([*claims, *expectations, *audit, *answers], run)
+    files = (claims, causes, expectations, audit, answers)
+    claims, causes, expectations, audit, answers = statements.load_all(*files)
+    judged = findings([*claims, *causes, *expectations, *audit, *answers], run)
     tables.write(judged, *findings_tables)
     verdict = verdicts.verdict_table(claims, judged)
     tables.write(verdict, *verdict_tables, shown=tables.view("verdicts", verdict))
-    expected = verdicts.expectation_table(expectations, judged)
-    tables.write(expected, *expectation_tables, shown=tables.view("expectations", expected))
+    for statements_of, paths in ((causes, cause_tables), (expectations, expectation_tables)):
+        table = verdicts.expectation_table(statements_of, judged)
+        tables.write(table, *paths, shown=tables.view("expectations", table))
     steps = verdicts.audit_table(audit, judged)
     tables.write(steps, *audit_tables, shown=tables.audit(steps))
     short = verdicts.answer_table(answers, judged)

@@ -17,6 +17,8 @@ def main(files, config, reference, page):
     kept unless `files` holds it. `page` is the README whose generated blocks are written anew, or
     None. Nothing is replaced before everything is there.
     """
+    if config.get("incomplete"):
+        raise log.UserError("incomplete is true: a run is published when all its cells are done")
     reference = Path(reference)
     fresh = reference.with_name(f".{reference.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A figure of what each learning rate reaches, one line per model, one panel per sequence length."""
+"""A figure of the learning rates that work: a row per model, a panel per sequence length."""
 
 import pandas as pd
 
@@ -7,35 +7,46 @@ from workflow.seqbench.showing import style
 
 
 def main(table, cells, mplstyle, png, svg):
-    """Draw the final loss against the learning rate, with the chosen rate ringed."""
+    """Draw which rates solve the task, how many seeds of how many, and which one was chosen."""
     summary, cells = pd.read_parquet(table), pd.read_parquet(cells)
-    lengths, rates = sorted(summary["seq_len"].unique()), sorted(summary["lr"].unique())
+    lengths, models = sorted(summary["seq_len"].unique()), list(dict.fromkeys(cells["model"]))
+    rates, look = sorted(summary["lr"].unique()), style.looks(cells)
     budgets = " / ".join(f"{budget:,}" for budget in sorted(summary["budget_steps"].unique()))
-    footer, look = f"tuning seeds, budget {budgets} steps", style.looks(cells)
-    shape = {"size": (1.5 + 4.5 * len(lengths), 3.6), "panels": len(lengths), "sharey": True}
+    footer = (
+        f"n = {{n}} tuning seeds, budget {budgets} steps; disc: all of them solved, half disc: some, open: none;"
+        " bar: the rates at which all are; ring: chosen (most solved, then fewest steps, then lowest loss)"
+    )
+    size = (2.6 + 3.2 * len(lengths), 1.7 + 0.3 * len(models))
+    shape = {"size": size, "panels": len(lengths), "sharey": True, "sharex": True}
     with style.drawing(mplstyle, cells, footer, png, svg, **shape) as axes:
-        axes[0].set_ylabel("final loss (nats), median")
         for axis, seq_len in zip(axes, lengths, strict=True):
-            ends = []
-            for model, rows in summary[summary["seq_len"] == seq_len].groupby("model", sort=False):
-                ends.append(draw_model(axis, model, rows.sort_values("lr"), look[model]))
-            axis.set(xscale="log", title=f"{seq_len} tokens", xlabel="learning rate (ring: chosen)")
-            axis.set_xticks(rates, [f"{lr:g}" for lr in rates])
+            here, widths = summary[summary["seq_len"] == seq_len], []
+            for place, model in enumerate(models):
+                rows = here[here["model"] == model].sort_values("lr")
+                if len(rows):
+                    widths.append(draw_model(axis, place, rows, look[model]["color"]))
+            works = sum(width > 0 for width in widths)
+            axis.set_title(f"{seq_len} tokens: {works} of {len(widths)}\nhave a rate that works")
+            axis.set(xscale="log", xlabel="learning rate")
+            axis.set_xticks(rates, [f"{rate:g}" for rate in rates], fontsize=8.5)
             axis.minorticks_off()
-            axis.set_xlim(right=max(rates) * (max(rates) / min(rates)) ** 0.7)
-            axis.set_ylim(bottom=-0.1)
-            style.label_ends(axis, ends, size=8)
+            axis.set_xlim(min(rates) / 1.5, max(rates) * 1.5)
+        axes[0].set_yticks(range(len(models)), [style.title_of(model) for model in models])
+        axes[0].set_ylim(len(models) - 0.5, -0.5)
 
 
-def draw_model(axis, model, rows, look):
-    """One model's losses; returns the line's end with its name."""
-    loss = "final_loss_median_nats"
-    axis.plot(rows["lr"], rows[loss], **look)
-    best, ring = rows[rows["chosen"]], {"ms": 12, "mfc": "none", "clip_on": False}
-    axis.plot(best["lr"], best[loss], "o", mec=look["color"], **ring)
-    last = rows.iloc[-1]
-    name = f"{style.title_of(model)}\nat best {rows['solved'].max()} of {last['n']} solved"
-    return name, last["lr"], last[loss], look["color"]
+def draw_model(axis, place, rows, color):
+    """One model's rates; returns over how many of them all seeds solve it, the window's width."""
+    whole = rows[rows["solved"] == rows["n"]]
+    if len(whole):
+        axis.hlines(place, whole["lr"].min(), whole["lr"].max(), color=color, lw=5, alpha=0.3)
+    for row in rows.itertuples():
+        fill = {0: "none", row.n: "full"}.get(row.solved, "left")
+        disc = {"color": color, "markerfacecoloralt": "white", "ms": 8, "clip_on": False}
+        axis.plot(row.lr, place, "o", fillstyle=fill, **disc)
+        if row.chosen:
+            axis.plot(row.lr, place, "o", mfc="none", mec="0.2", ms=13, mew=1.2, clip_on=False)
+    return len(whole)
 
 
 if __name__ == "__main__":

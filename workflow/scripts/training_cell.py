@@ -1,18 +1,26 @@
 """One cell of an experiment that trains a model: its shard, or an error that says what to mend."""
 
-from workflow.seqbench import log
-from workflow.seqbench.measuring.training import train_cell
-from workflow.seqbench.results import shards
-from workflow.seqbench.results.schemas import schema
+from workflow.seqbench.measuring import supervised
 
 
-def main(shard, experiment, model, seq_len, seed, options, settings):
-    """Run the cell of the model named `model`, built with `options`, and write its shard."""
+def main(shard, experiment, model, seq_len, seed, options, settings, code, ended=None):
+    """Train the cell of the model named `model`, built with `options`, and write its shard.
+
+    code: digest of the code that was asked for. ended: status and error of a cell that was ended
+    from outside; its shard then says so, and nothing is trained.
+    """
+    # Here, as these load torch: this function runs in the cell's process, the job only watches.
+    from workflow.seqbench.experiments import load_code
+    from workflow.seqbench.measuring.training import train_cell
+    from workflow.seqbench.results import shards
+    from workflow.seqbench.results.schemas import schema
+
+    load_code(code, "training", settings, options)
     cell = {"model": model, "seq_len": int(seq_len), "seed": int(seed)}
-    row = train_cell(experiment, cell, options, settings)
-    provenance = {"model": options, "settings": settings}
-    shards.write(row, schema("training", experiment), shard, provenance)
+    row = train_cell(experiment, cell, options, settings, ended)
+    asked = {"model": options, "settings": settings, "code": code}
+    shards.write(row | {"code_digest": code}, schema("training", experiment), shard, asked)
 
 
 if __name__ == "__main__":
-    log.run(main, snakemake)
+    supervised.run(main, "workflow.scripts.training_cell", snakemake)

@@ -2,14 +2,19 @@
 
 import copy
 import difflib
+import math
+import sys
+from pathlib import Path
 
+import yaml
 from jsonschema import Draft202012Validator, validators
 
 # JSON's types and limits in words.
 TYPES = {
-    "integer": "a whole number",
-    "number": "a number",
-    "rate": "a number or tuned",
+    "integer": "a whole number below 2^63",
+    "number": "a finite number",
+    "rate": "a finite number or tuned",
+    "bound": "a number",
     "string": "text",
     "boolean": "true or false",
     "array": "a list",
@@ -24,10 +29,34 @@ LIMITS = {
 }
 
 
-def violations(instance, schema, prefix=""):
-    """Fill in the schema's defaults and return a sentence for each violation."""
+def repetitions(path):
+    """A sentence for each key that stands twice in a YAML file, of which a reader would take the last."""
+
+    def walk(node, above=()):
+        if node in above:
+            yield f"line {node.start_mark.line + 1}: the part of this anchor contains itself"
+        elif isinstance(node, yaml.MappingNode):
+            first = {}
+            for key, value in node.value:
+                line = key.start_mark.line + 1
+                if key.value in first:
+                    yield f"line {line}: {key.value} stood in line {first[key.value]} already"
+                first.setdefault(key.value, line)
+                yield from walk(value, (*above, node))
+        elif isinstance(node, yaml.SequenceNode):
+            for item in node.value:
+                yield from walk(item, (*above, node))
+
+    return [*walk(yaml.compose(Path(path).read_text()))]
+
+
+def violations(instance, schema, prefix="", whole="the config"):
+    """Fill in the schema's defaults and return a sentence for each violation.
+
+    prefix: path of `instance` in the document; whole: what the document is called.
+    """
     errors = sorted(validator(schema).iter_errors(instance), key=lambda e: [*map(str, e.path)])
-    return [sentence for error in errors for sentence in sentences(error, prefix)]
+    return [sentence for error in errors for sentence in sentences(error, prefix, whole)]
 
 
 def validator(schema):
@@ -41,22 +70,29 @@ def validator(schema):
         yield from properties(validator, subschemas, instance, parent)
 
     def is_integer(checker, value):
-        return isinstance(value, int) and not isinstance(value, bool)
+        return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63
+
+    def is_number(checker, value):
+        finite = isinstance(value, int | float) and abs(value) <= sys.float_info.max
+        return finite and not isinstance(value, bool)
 
     def is_rate(checker, value):
         return value == "tuned" or checker.is_type(value, "number")
 
+    def is_bound(checker, value):
+        return checker.is_type(value, "number") or value in (math.inf, -math.inf)
+
     types = Draft202012Validator.TYPE_CHECKER.redefine_many(
-        {"integer": is_integer, "rate": is_rate}
+        {"integer": is_integer, "number": is_number, "rate": is_rate, "bound": is_bound}
     )
     extended = validators.extend(Draft202012Validator, {"properties": filling}, type_checker=types)
     return extended(schema)
 
 
-def sentences(error, prefix=""):
+def sentences(error, prefix="", whole="the config"):
     """What a schema violation means, in words: the key, the value, what is allowed."""
     path = ".".join([*filter(None, [prefix]), *map(str, error.absolute_path)])
-    key, value, wanted = path or "the config", error.instance, error.validator_value
+    key, value, wanted = path or whole, error.instance, error.validator_value
     if error.validator == "additionalProperties":
         allowed = list(error.schema.get("properties", {}))
         for name in (name for name in value if name not in allowed):

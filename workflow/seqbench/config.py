@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from workflow.seqbench import models, tasks, workloads
-from workflow.seqbench.checking import nearest, violations
+from workflow.seqbench.checking import nearest, repetitions, violations
 from workflow.seqbench.experiments import (
     KINDS,
     ExperimentError,
@@ -21,19 +21,24 @@ from workflow.seqbench.sources import ROOT
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 TARGETS = ("all", "cells", "fairness", "verdicts", "compare", "figures", "publish", "redraw")
+FOLDERS = ("tables", "logs", "reference")  # beside those of the experiments
+KEPT = ("workflow", "tests", "docs", "envs", "profiles", "results/reference")  # not for runs
 
 
 class ConfigError(UserError):
     """The config asks for something that cannot be; one sentence per problem."""
 
 
-def check(config, local=True):
+def check(config, local=True, files=()):
     """The Plan of a config; ConfigError with one sentence for each thing that is wrong with it.
 
-    local: the jobs run on this machine, so its cores and GPU must do. `config` stays as it is.
+    local: the jobs run on this machine, so its cores and GPU must do. files: those that `config`
+    was merged from. `config` stays as it is.
     """
+    refuse(f"{path}, {problem}" for path in files for problem in repetitions(path))
     config, schema = copy.deepcopy(config), yaml.safe_load(SCHEMA.read_text())
     refuse(violations(config, schema))
+    refuse(folder_problems(config["pathvars"]["results"]))
     try:
         config["experiments"] = resolve(config["experiments"])
     except ExperimentError as error:
@@ -47,9 +52,12 @@ def check(config, local=True):
     )
     refuse(model_problems(config))
     refuse(machine_problems(config) if local else [])
-    plan = Plan(config)
-    plan.rates, problems = tuned_rates(plan)
-    refuse(problems)
+    plan = Plan(config, tuned_rates(Plan(config)))
+    if config["incomplete"]:
+        names = plan.names(on_demand=False)
+        refuse(
+            f"incomplete is true, and no cell of {n} is done" for n in names if not plan.cells(n)
+        )
     return plan
 
 
@@ -59,11 +67,23 @@ def refuse(problems):
         raise ConfigError("\n".join(problems))
 
 
+def folder_problems(results):
+    """A folder for the run in which it would destroy what is there, or not be a folder."""
+    path = Path(results).resolve()
+    for kept in {(root / name).resolve() for root in (ROOT, Path.cwd()) for name in KEPT}:
+        if kept in (path, *path.parents):
+            yield f"pathvars.results is {results!r}; {kept.name} is the project's own, and a run would write over it; name another folder"
+    for part in (path, *path.parents):
+        if part.exists() and not part.is_dir():
+            yield f"pathvars.results is {results!r}; {part} is a file"
+
+
 def kind_problems(experiments):
     """Experiments without a kind, or whose name is that of another target."""
     for name, experiment in experiments.items():
-        if name in TARGETS:
-            yield f"experiments.{name}: the name is that of a target of the workflow; choose another"
+        if name in (*TARGETS, *FOLDERS):
+            what = "target of the workflow" if name in TARGETS else "folder in a run's results"
+            yield f"experiments.{name}: the name is that of a {what}; choose another"
         if experiment.get("kind") not in KINDS:
             yield (
                 f"experiments.{name}.kind is {experiment.get('kind')!r}; allowed: {', '.join(KINDS)}"
@@ -119,6 +139,8 @@ def option_problems(config, experiment, name, known):
         for key, default in known.items():
             if default is models.REQUIRED and key not in options:
                 yield f"models.{name} lacks {key}, which the architecture {options['architecture']} needs"
+    if part.get("ask_at") == "every_position" and options.get("readout", "last") != "last":
+        yield f"models.{name}.readout is not last, which experiments.{experiment}.ask_at needs"
     if options.get("positions") == "rotary" and options.get("attention", "encoder") == "encoder":
         yield f"models.{name}.positions is 'rotary', which needs attention: math or sdpa"
     heads = options.get("heads", (known or {}).get("heads", 1))
@@ -158,25 +180,17 @@ def machine_problems(config):
 
 
 def tuned_rates(plan):
-    """({(model, seq_len): rate}, problems): rates that the table `tuned_by` marks as chosen.
+    """{(model, seq_len): rate}: what the tables `tuned_by` mark as chosen, the first that has one.
 
-    A relative path is looked up in the working directory and then beside the workflow.
+    Tables are read where an lr is tuned, from the working directory or else from the workflow's. One
+    that is not there has no rates; a cell that needs one which no table has says so.
     """
-    needed = {
-        (cell["model"], cell["seq_len"])
-        for name in plan.names("training", swept=False)
-        for cell in plan.cells(name)
-        if plan.settings(name, **cell)["lr"] == "tuned"
-    }
-    path = Path(plan.config["tuned_by"])
-    path = path if path.is_file() else ROOT / path
-    if needed and not path.is_file():
-        return {}, [f"tuned_by is {plan.config['tuned_by']!r}: there is no such table"]
-    rows = csv.DictReader(path.read_text().splitlines()) if needed else []
-    chosen = [row for row in rows if row["chosen"] == "True"]
-    rates = {(row["model"], int(row["seq_len"])): float(row["lr"]) for row in chosen}
-    return rates, [
-        f"lr of {model} at {seq_len} tokens is 'tuned', and {path} has no rate for it;"
-        " tune it (snakemake --cores 4 tuning) or write a number"
-        for model, seq_len in sorted(needed - set(rates))
-    ]
+    trained = [plan.settings(e, **c)["lr"] for e in plan.names("training") for c in plan.cells(e)]
+    rates = {}
+    for name in plan.config["tuned_by"] if "tuned" in trained else ():
+        path = Path(name) if Path(name).is_file() else ROOT / name
+        rows = csv.DictReader(path.read_text().splitlines()) if path.is_file() else ()
+        for row in rows:
+            if row["chosen"] == "True":
+                rates.setdefault((row["model"], int(row["seq_len"])), float(row["lr"]))
+    return rates

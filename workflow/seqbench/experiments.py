@@ -5,9 +5,12 @@ itself. That is resolved here, after the user's configs have been merged, so tha
 reaches every experiment that is like the changed one.
 """
 
+from zlib import crc32
+
 from workflow.seqbench import models
-from workflow.seqbench.results import schemas
-from workflow.seqbench.sources import digest
+from workflow.seqbench.log import UserError
+from workflow.seqbench.results import schemas, sealing
+from workflow.seqbench.sources import digest, load
 
 KINDS = ("timing", "training")
 # Keys of an experiment that span its cells; all others are settings of every cell.
@@ -23,6 +26,8 @@ class ExperimentError(Exception):
 
 def resolve(experiments):
     """{name: experiment} with every `like` and `add_models` resolved.
+
+    Whoever sets seq_lens (or seeds) takes no seq_lens_of (or seeds_of) from another.
 
     Raises ExperimentError where `like` names no experiment, goes round in a circle, or changes kind.
     """
@@ -40,7 +45,11 @@ def resolve(experiments):
             kind = base.get("kind")
             if experiment.get("kind", kind) != kind:
                 raise ExperimentError(f"{where}.kind cannot differ from {kind}, that of {parent}")
-            experiment = {k: v for k, v in base.items() if k != "on_demand"} | experiment
+            replaced = {
+                "on_demand",
+                *(f"{key}_of" for key in ("seq_lens", "seeds") if key in experiment),
+            }
+            experiment = {k: v for k, v in base.items() if k not in replaced} | experiment
         listed, added = experiment.get("models", []), experiment.pop("add_models", [])
         experiment["models"] = [*listed, *(model for model in added if model not in listed)]
         return experiment
@@ -55,15 +64,34 @@ def options_of(config, name, kind):
     return {key: value for key, value in merged.items() if key not in TRAINING}
 
 
+def code_of(kind, settings, *entries):
+    """(modules, layout) that a cell's numbers depend on: see `sources.digest`.
+
+    entries: architecture and options of its models; one that is None does not count.
+    """
+    package = {"timing": "workloads", "training": "tasks"}[kind]
+    built = [e for entry in entries if entry for e in (entry, entry.get("match_parameters_to"))]
+    layout = {name: row[::2] for name, row in schemas.columns(kind).items()}
+    modules = {models.locate(entry["architecture"])[0] for entry in built if entry}
+    action = f"workflow.seqbench.{package}.{settings.get('workload') or settings.get('task')}"
+    return (f"workflow.scripts.{kind}_cell", action, *sorted(modules)), str(layout)
+
+
+def load_code(asked, kind, settings, *entries):
+    """Import what a cell needs; UserError where it is not the code of the digest `asked`."""
+    modules, layout = code_of(kind, settings, *entries)
+    load(asked, *modules, layout=layout)
+
+
 class Plan:
     """The cells of a checked config, and what each job needs to know.
 
     config: with experiments resolved (`config.check`); rates: {(model, seq_len): tuned learning
-    rate}. Methods take the names in a cell's path as plain keyword arguments, as text or numbers.
+    rate}, None where they are not known yet. Methods take the names in a cell's path as plain keyword arguments, as text or numbers.
     """
 
     def __init__(self, config, rates=None):
-        self.config, self.rates = config, rates or {}
+        self.config, self.rates, self.digests = config, rates, {}
         self.experiments = config["experiments"]
         self.results = config["pathvars"]["results"]
 
@@ -77,11 +105,22 @@ class Plan:
             and (on_demand is None or experiment["on_demand"] == on_demand)
         ]
 
+    def trains(self, experiment):
+        """Whether the experiment trains models."""
+        return self.experiments[experiment]["kind"] == "training"
+
     def lists(self, experiment):
         """What each cell has many of, and the experiment a table: samples or training curves."""
-        return {"timing": "samples", "training": "curves"}[self.experiments[experiment]["kind"]]
+        return "curves" if self.trains(experiment) else "samples"
 
     def cells(self, experiment, **_):
+        """The cells of `grid`; if the config says incomplete, only those that are done."""
+        cells = self.grid(experiment)
+        if self.config["incomplete"]:
+            cells = [cell for cell in cells if self.done(experiment, cell)]
+        return cells
+
+    def grid(self, experiment, **_):
         """All cells as dicts (lr, model, seq_len, seed), each model once before the next seed."""
         part = self.experiments[experiment]
         cells = []
@@ -97,6 +136,10 @@ class Plan:
             order = sorted(ranked, key=lambda pair: pair[0])  # stable: models, then lengths
             cells += [cell if lr is None else {"lr": lr} | cell for _, cell in order]
         return cells
+
+    def size(self, experiment, **_):
+        """Number of cells in the whole grid."""
+        return len(self.grid(experiment))
 
     def shard(self, experiment, cell):
         """Path of a cell's shard."""
@@ -131,8 +174,13 @@ class Plan:
         elif part["kind"] == "training":
             trained = self.config["models"][model].get("training", {})
             settings |= {key: trained[key] for key in TRAINING if key in trained}
-            if settings["lr"] == "tuned":
-                settings["lr"] = self.rates.get((model, int(seq_len)), "tuned")
+            if settings["lr"] == "tuned" and self.rates is not None:
+                if (model, int(seq_len)) not in self.rates:
+                    raise UserError(
+                        f"experiments.{experiment}.lr is tuned, and none of the tables tuned_by has a"
+                        f" rate for {model} at {seq_len} tokens; tune it (make tune) or write a number"
+                    )
+                settings["lr"] = self.rates[model, int(seq_len)]
         return in_order(settings | {"base_seed": self.config["base_seed"]})
 
     def code(self, experiment, model, **_):
@@ -141,31 +189,56 @@ class Plan:
         A parameter and not a list of inputs, as fifteen files a job make the dry run of ten
         thousand cells three times as long.
         """
-        part, options = self.experiments[experiment], self.model(experiment, model)
-        package = {"timing": "workloads", "training": "tasks"}[part["kind"]]
-        entries = [options, options.get("match_parameters_to", options)]
+        part, entries = self.experiments[experiment], [self.model(experiment, model)]
         if "relative_to" in part:
             entries.append(self.model(experiment, part["relative_to"]))
-        layout = {name: row[::2] for name, row in schemas.columns(part["kind"]).items()}
-        return digest(
-            f"workflow.scripts.{part['kind']}_cell",
-            f"workflow.seqbench.{package}.{part.get('workload') or part.get('task')}",
-            *sorted({models.locate(entry["architecture"])[0] for entry in entries}),
-            layout=str(layout),
+        modules, layout = code_of(part["kind"], part, *entries)
+        return digest(*modules, layout=layout)
+
+    def asked(self, experiment, model, seq_len, lr=None, **_):
+        """Digest of all that a cell's numbers depend on, which its shard must carry; not the seed."""
+        cell = experiment, model, int(seq_len), lr and float(lr)
+        if cell not in self.digests:
+            names = ["model", "settings", "code"]
+            names += [] if self.trains(experiment) else ["reference"]
+            keys = dict(zip(("experiment", "model", "seq_len", "lr"), cell, strict=True))
+            self.digests[cell] = sealing.asked(
+                {name: getattr(self, name)(**keys) for name in names}
+            )
+        return self.digests[cell]
+
+    def wanted(self, experiment, **_):
+        """`cells`, each with what its shard is to be asked for."""
+        return [cell | {"asked": self.asked(experiment, **cell)} for cell in self.cells(experiment)]
+
+    def done(self, experiment, cell):
+        """Whether the cell's shard is there, and is what the config and the code ask for."""
+        asked = self.asked(experiment, **cell)
+        return sealing.asked_of(self.shard(experiment, cell)) == asked
+
+    def foreign(self, experiment, **cell):
+        """Path of the cell's shard where it is there, and another config or other code has made it."""
+        path = self.shard(experiment, cell)
+        return (
+            path if sealing.asked_of(path) not in (None, self.asked(experiment, **cell)) else None
         )
 
     def figure(self, experiment):
         """Name of the experiment's figure: the two README figures have names of their own."""
         return {"timing": "time", "recall": "memory"}.get(experiment, experiment)
 
-    def priority(self, experiment, seed, **_):
-        """Timing before training, and the first seed of every model before any second one."""
+    def priority(self, experiment, seed, **cell):
+        """Timing before training, the first seed of every model before any second one, then at random.
+
+        The random order is that of the config's base_seed, so that no model comes first each time.
+        """
         part = self.experiments[experiment]
-        seeds = [
-            *part["seeds"],
-            *(s for of in part["seeds_of"].values() for x in of.values() for s in x),
-        ]
-        return (1_000_000 if part["kind"] == "timing" else 0) - seeds.index(int(seed))
+        of = (seeds for lengths in part["seeds_of"].values() for seeds in lengths.values())
+        rank = list(dict.fromkeys([*part["seeds"], *(s for seeds in of for s in seeds)]))
+        parts = [self.config["base_seed"], experiment, *map(cell.get, sorted(cell)), seed]
+        name = " ".join(map(str, parts))
+        order = rank.index(int(seed)) + crc32(name.encode()) / 2**32
+        return (2_000_000 if part["kind"] == "timing" else 1_000_000) - round(1000 * order)
 
     def threads(self, experiment, **_):
         """Threads of a job that shares the machine with others."""

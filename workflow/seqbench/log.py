@@ -9,6 +9,23 @@ class UserError(Exception):
     """Something the user can mend: its message is one sentence, shown without a traceback."""
 
 
+def remember_call(configfiles, config):
+    """Tell the jobs of this run how it was called, as far as its results depend on it."""
+    options = ["--configfile", *configfiles] if configfiles else []
+    options += ["--config", *config] if config else []
+    os.environ["SEQBENCH"] = " ".join(["snakemake --cores 4", *options])
+
+
+def command():
+    """How this run was called, as far as its results depend on it."""
+    return os.environ.get("SEQBENCH", "snakemake --cores 4")
+
+
+def again(*paths):
+    """The command that makes these files anew, with the config of this run."""
+    return " ".join([command(), "--force", *map(str, paths)])
+
+
 def redirect(path):
     """Send what this process prints, also from C code, to the file `path`."""
     with open(path, "w") as log:
@@ -32,7 +49,12 @@ def run(main, job):
     job: the `snakemake` object of a script.
     """
     redirect(job.log[0])
+    main(**arguments(main, job))
+
+
+def arguments(main, job):
+    """What `main` takes of the job's named wildcards, inputs, outputs and parameters."""
     named = {}
     for part in (job.wildcards, job.input, job.output, job.params):
         named |= dict(part.items())
-    main(**{name: named[name] for name in inspect.signature(main).parameters})
+    return {name: named[name] for name in inspect.signature(main).parameters if name in named}

@@ -7,8 +7,11 @@ else. Comments, docstrings and layout are no part of a digest.
 
 import ast
 import hashlib
+import importlib
 from functools import cache
 from pathlib import Path
+
+from workflow.seqbench.log import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,6 +40,12 @@ def imports(tree: ast.AST, package: str) -> set[str]:
 
 
 @cache
+def parsed(path: str) -> ast.Module:
+    """Syntax tree of a project file."""
+    return ast.parse((ROOT / path).read_text())
+
+
+@cache
 def sources(module: str) -> tuple[str, ...]:
     """Files of `module` and of every project module it imports, directly or not, sorted."""
     files, queue = {}, [module]
@@ -48,14 +57,18 @@ def sources(module: str) -> tuple[str, ...]:
         parts = name.split(".")
         queue += [".".join(parts[:depth]) for depth in range(1, len(parts))]
         package = name if path.endswith("__init__.py") else ".".join(parts[:-1])
-        queue += imports(ast.parse((ROOT / path).read_text()), package)
+        queue += imports(parsed(path), package)
     return tuple(sorted(files.values()))
 
 
 @cache
 def substance(path: str) -> str:
     """Code of a project file without comments, docstrings and layout."""
-    tree = ast.parse((ROOT / path).read_text())
+    return substance_of(parsed(path))
+
+
+def substance_of(tree: ast.Module) -> str:
+    """Code without comments, docstrings and layout; the tree is left without its docstrings."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             if ast.get_docstring(node, clean=False) is not None:
@@ -74,3 +87,17 @@ def digest(*modules: str, layout: str = "") -> str:
     for path in sorted({path for module in modules for path in sources(module)}):
         total.update(f"{path}\0{substance(path)}\0".encode())
     return total.hexdigest()[:16]
+
+
+def load(asked, *modules, layout=""):
+    """Import the modules; UserError unless what was loaded is the code of the digest `asked`.
+
+    An edit while a run goes on, taken back or not, would else pass for what the run asked for.
+    """
+    files = {path: None for module in modules for path in sources(module)}
+    texts = {path: (ROOT / path).read_bytes() for path in files}
+    same = digest(*modules, layout=layout) == asked
+    for module in modules if same else ():
+        importlib.import_module(module)
+    if not same or texts != {path: (ROOT / path).read_bytes() for path in files}:
+        raise UserError("the code was edited since this run began; run the same command again")

@@ -9,10 +9,10 @@ findings say at which confidence they were made.
 import pandas as pd
 
 from workflow.seqbench.judging.deciding import what_would_decide
-from workflow.seqbench.judging.statements import options
+from workflow.seqbench.judging.statements import experiments_of, options
 from workflow.seqbench.log import UserError
 from workflow.seqbench.results.measures import MEASURES, Estimate
-from workflow.seqbench.results.selecting import NotInRun, select
+from workflow.seqbench.results.selecting import NotInRun, NotRun, incomplete, select
 from workflow.seqbench.results.statistics import CONFIDENCE
 
 HOLDS, FAILS, UNDECIDED, REPORTED = "holds", "fails", "undecided", "reported"
@@ -39,21 +39,29 @@ def findings(statements, run):
 
 
 def condition_findings(condition, run):
-    """Rows of one condition: what it judges, then what it shows beside that."""
+    """Rows of one condition: what it judges, then what it shows beside that.
+
+    Cells that the run lacks leave it undecided; an experiment that it lacks leaves it out.
+    """
     cells = condition["cells"]
     seq_lens = cells.get("seq_lens", [None] * len(cells["models"]))
-    about = {"experiment": cells["experiment"], "models": " / ".join(cells["models"])}
+    experiments = experiments_of(condition)
+    about = {"experiment": " / ".join(dict.fromkeys(experiments))}
+    about |= {"models": " / ".join(cells["models"])}
+    about |= {"where": " / ".join(f"{n:,}" for n in seq_lens) + " tokens"} if seq_lens[0] else {}
     try:
         selections = [
-            select(run, cells["experiment"], model, seq_len, cells.get("needs"))
-            for model, seq_len in zip(cells["models"], seq_lens, strict=True)
+            select(run, experiment, model, seq_len, cells.get("needs"))
+            for experiment, model, seq_len in zip(
+                experiments, cells["models"], seq_lens, strict=True
+            )
         ]
         lengths = lengths_of(condition.get("at"), selections)
     except NotInRun as missing:
         about |= {"measure": condition["measure"], "options": text_of(options(condition))}
         about |= {"note": str(missing), "n": 0, "outcome": REPORTED}
         accepted = condition.get("accepted")
-        if accepted is not None:
+        if accepted is not None and not isinstance(missing, NotRun):
             decide = (
                 f"a run of {about['models']} in {cells['experiment']} as the condition needs it"
             )
@@ -62,6 +70,7 @@ def condition_findings(condition, run):
             about |= {"accepted_low": accepted[0], "accepted_high": accepted[1]}
         yield about
         return
+    part = "; ".join(filter(None, (incomplete(run.table(f"{e}_cells")) for e in {*experiments})))
     confidence = CONFIDENCE
     if condition.get("at") == "any":
         confidence = 1 - (1 - CONFIDENCE) / len(lengths)
@@ -70,7 +79,9 @@ def condition_findings(condition, run):
         for specification in (condition, *condition.get("shown", [])):
             estimate = measured(specification, at, confidence)
             one = {"seq_len": seq_len, "confidence": confidence, **estimate._asdict()}
+            one["where"] = estimate.where or about.get("where", "")
             one |= {"measure": specification["measure"], "options": text_of(options(specification))}
+            one["note"] = "; ".join(filter(None, [estimate.note, part]))
             accepted = specification.get("accepted")
             accepted = accepted.get(seq_len) if isinstance(accepted, dict) else accepted
             yield about | one | judged(estimate, accepted, confidence)
@@ -139,7 +150,7 @@ def outcomes(rows):
 def verdict_on(outcomes):
     """One word for all outcomes of a statement; that all agree needs no correction for their number."""
     agreed = {HOLDS: "supported", FAILS: "refuted", UNDECIDED: "inconclusive"}
-    seen = set(outcomes)
+    seen = set(outcomes) or {UNDECIDED}
     if len(seen) == 1:
         return agreed[seen.pop()]
     decided = seen - {UNDECIDED}

@@ -5,7 +5,8 @@ statements:
   - id, and quote or sentence; source; title, rule: for tables
     conditions:
       NAME:
-        cells: {experiment, models, seq_lens (one for each model), needs: {column: value}}
+        cells: {experiment (or one for each model), models, seq_lens (one for each model),
+          needs: {column: value}}
         measure: a function of results/measures.py; its options stand beside it
         at: each (every length), longest, any (there is a length), or a length; all if left out
         accepted: [low, high], fixed before the run; left out where nothing is judged
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-from workflow.seqbench.checking import nearest, violations
+from workflow.seqbench.checking import nearest, repetitions, violations
 from workflow.seqbench.log import UserError
 from workflow.seqbench.results.measures import MEASURES
 from workflow.seqbench.sources import ROOT
@@ -30,9 +31,12 @@ def load(path):
     """The statements of a file, checked; UserError with a sentence for each thing that is wrong."""
     try:
         document = yaml.safe_load(Path(path).read_text())
-    except yaml.YAMLError as error:
+        problems = repetitions(path)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no text, or a date that cannot be
         raise UserError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
-    problems = violations(document, yaml.safe_load(SCHEMA.read_text()))
+    problems = problems or violations(
+        document, yaml.safe_load(SCHEMA.read_text()), whole="the file"
+    )
     if not problems:
         ids = [statement["id"] for statement in document["statements"]]
         problems = [f"the id {name} stands twice" for name in set(ids) if ids.count(name) > 1]
@@ -40,6 +44,15 @@ def load(path):
     if problems:
         raise UserError("\n".join(f"{path}: {problem}" for problem in problems))
     return document["statements"]
+
+
+def load_all(*paths):
+    """The statements of each file; UserError also where two files share an id."""
+    files = [load(path) for path in paths]
+    ids = [statement["id"] for file in files for statement in file]
+    if twice := sorted({name for name in ids if ids.count(name) > 1}):
+        raise UserError(f"the id {twice[0]} stands in two of {', '.join(map(str, paths))}")
+    return files
 
 
 def options(specification):
@@ -69,8 +82,11 @@ def measure_problems(statement):
                 yield f"{place}: {measure} takes {len(selections)} models"
             if len(condition["cells"].get("seq_lens", models)) != len(models):
                 yield f"{place}: seq_lens needs one length for each model"
+            if len(experiments_of(condition)) != len(models):
+                yield f"{place}: experiment needs one name, or one for each model"
 
 
-def experiments_of(statements):
-    """Experiments whose cells the statements look at."""
-    return sorted({c["cells"]["experiment"] for s in statements for c in s["conditions"].values()})
+def experiments_of(condition):
+    """The experiment of each model of a condition."""
+    experiment, models = condition["cells"]["experiment"], condition["cells"]["models"]
+    return experiment if isinstance(experiment, list) else [experiment] * len(models)

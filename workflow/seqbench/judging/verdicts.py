@@ -28,6 +28,8 @@ def verdict_table(claims, findings):
         agree = verdict in ("supported", "refuted", "inconclusive")
         evidence = [
             f"{name}, {words[name]}: {part['models'].iloc[0]}: {evidence_of(part)}"
+            if outcomes(part)
+            else f"{name}: {words[name]}"
             for name, part in parts.items()
         ]
         would_decide = [
@@ -37,8 +39,9 @@ def verdict_table(claims, findings):
             for decide, rows_alike in part[part["decide"] != ""].groupby("decide", sort=False)
         ]
         shards = {
-            f"{row.experiment}/model~{model}/"
+            f"{experiment}/model~{model}/"
             for row in of_claim.itertuples()
+            for experiment in row.experiment.split(" / ")
             for model in row.models.split(" / ")
         }
         rows.append(
@@ -60,8 +63,8 @@ def verdict_table(claims, findings):
 def in_words(part):
     """Outcomes of a condition: "holds at 500, 1,000 tokens; undecided at 100 tokens"."""
     distinct = set(outcomes(part))
-    if len(distinct) == 1:
-        return distinct.pop()
+    if len(distinct) <= 1:
+        return distinct.pop() if distinct else part["note"].iloc[0] or REPORTED
     groups = {word: part[part["outcome"] == word] for word in (HOLDS, FAILS, UNDECIDED)}
     return "; ".join(f"{word} at {places(rows)}" for word, rows in groups.items() if len(rows))
 

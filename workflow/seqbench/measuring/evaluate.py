@@ -5,6 +5,7 @@ from torch.nn.functional import cross_entropy
 
 from workflow.seqbench.measuring.classifier import build_classifier
 from workflow.seqbench.measuring.seeds import generator
+from workflow.seqbench.models import matched_width
 
 CHUNK = 64  # sequences of one forward pass
 LONGER = (2, 4)  # times its own length at which a trained model is tried
@@ -37,6 +38,10 @@ def evaluate_longer(net, model, task, size, seq_len, settings, stream):
     """Columns: accuracy on `size` sequences of 2 and of 4 times the net's length, or why it has none."""
     columns = {f"accuracy_{factor}x": None for factor in LONGER}
     try:
+        if "match_parameters_to" in model:  # as wide as it is, not as a longer one would have to be
+            width = matched_width(model, settings["d_model"], seq_len)
+            rest = {key: value for key, value in model.items() if key != "match_parameters_to"}
+            model = rest | {"dim_feedforward": width}
         longer = lengthened(net, model, settings, max(LONGER) * seq_len)
     except ValueError as error:
         return columns | {"accuracy_longer_error": str(error)}

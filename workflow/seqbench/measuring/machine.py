@@ -1,11 +1,13 @@
 """The machine under a measurement: what it is, its threads, its load, and a kernel to calibrate by."""
 
+import ast
 import ctypes
 import hashlib
 import json
 import os
 import platform
 import subprocess
+import sys
 import time
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -15,6 +17,7 @@ import psutil
 import torch
 
 from workflow.seqbench.log import UserError
+from workflow.seqbench.sources import ROOT, substance, substance_of
 
 try:
     import resource
@@ -22,6 +25,8 @@ except ImportError:  # not a Unix
     resource = None
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
+# Where Slurm, PBS, LSF and Grid Engine tell a job its number.
+JOB_IDS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
 
 
 def set_up(device, threads):
@@ -46,8 +51,11 @@ def synchronizer(device):
 def describe(device, parameters):
     """Environment columns of a shard; `parameters` are the cell's, for the config digest."""
     cpu = cpu_model()
-    changes = git("status", "--porcelain")
+    commit = output("git", "rev-parse", "HEAD")
     return {
+        "queued_s": float(os.environ.get("SEQBENCH_QUEUED_S", 0)),
+        "node": os.environ.get("SLURMD_NODENAME") or platform.node(),
+        "cluster_job": next((os.environ[key] for key in JOB_IDS if key in os.environ), None),
         "device": device,
         "device_name": torch.cuda.get_device_name() if device == "cuda" else cpu,
         "cpu_model": cpu,
@@ -58,11 +66,34 @@ def describe(device, parameters):
         "kernel": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "git_commit": git("rev-parse", "HEAD"),
-        "git_dirty": None if changes is None else changes != "",
+        "git_commit": commit,
+        "git_dirty": None if commit is None else edited(),
         "config_digest": digest(parameters),
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def edited():
+    """Whether code that this process has loaded differs from the commit's.
+
+    Comments, docstrings and layout are no difference, nor is a file that nothing here has loaded.
+    """
+    files = [Path(getattr(module, "__file__", None) or "") for module in [*sys.modules.values()]]
+    loaded = [p for p in files if p.is_relative_to(ROOT) and not p.is_relative_to(sys.prefix)]
+    changed = output("git", "status", "--porcelain=v2", "--no-renames", "--", *map(str, loaded))
+    for line in (changed or "").splitlines():
+        name = line.split(" ", 1 if line[0] == "?" else 8)[-1]
+        committed = output("git", "show", f"HEAD:{name}")
+        if committed is None or substance_of(ast.parse(committed)) != substance(name):
+            return True
+    return False
+
+
+def node_shared():
+    """Whether Slurm may put other jobs on this job's node; None where Slurm does not say."""
+    job = os.environ.get("SLURM_JOB_ID")
+    answer = job and output("squeue", "--noheader", f"--jobs={job}", "--format=%h")
+    return answer != "NO" if answer else None  # NO: not to be shared
 
 
 def set_malloc(setting):
@@ -180,33 +211,42 @@ def return_free_memory():
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
-def limit_memory(megabytes):
-    """Refuse allocations beyond `megabytes`, or beyond what the machine has free where it is 0.
+@contextmanager
+def limited_memory(megabytes, device="cpu"):
+    """Refuse allocations beyond `megabytes` in the block, or beyond what is free where it is 0.
 
     A cell that does not fit then fails with an error that becomes a row, instead of being killed
-    together with its neighbours. Linux only; elsewhere it does nothing.
+    together with its neighbours. Linux and CPU only; elsewhere it does nothing.
     """
-    if platform.system() != "Linux":
+    if platform.system() != "Linux" or device != "cpu":
+        yield
         return
     free = psutil.virtual_memory().available
     group = read_text("/sys/fs/cgroup/memory.max")  # of a container or a cluster job
     if group and group.isdigit():
         free = min(free, int(group) - psutil.Process().memory_info().rss)
     limit = status_bytes("VmData") + (min(megabytes * 1_000_000, free) if megabytes else free)
-    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    before, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard != resource.RLIM_INFINITY:
         limit = min(limit, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (before, hard))
 
 
 def is_out_of_memory(error):
-    """Whether an exception says that memory ran out, on the CPU or the GPU."""
+    """Whether an exception says that memory ran out, on the CPU or the GPU; oneDNN's says less."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    text = str(error)
-    return isinstance(error, RuntimeError) and (
-        "can't allocate memory" in text or "bad_alloc" in text
+    signs = (
+        "can't allocate memory",
+        "bad_alloc",
+        "could not create",
+        "could not execute a primitive",
     )
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
 
 
 def cores():
@@ -254,11 +294,11 @@ def read_text(path):
         return None
 
 
-def git(*arguments):
-    """Output of a git command in the repository, or None where git or the repository is absent."""
+def output(*command):
+    """What a command prints in the repository, or None where it is absent or fails."""
     try:
         done = subprocess.run(
-            ["git", *arguments],
+            command,
             cwd=Path(__file__).parent,
             capture_output=True,
             text=True,

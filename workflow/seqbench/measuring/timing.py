@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from workflow.seqbench.log import UserError
 from workflow.seqbench.measuring import machine, sampling
 from workflow.seqbench.measuring.seeds import derive
 from workflow.seqbench.models import parameters as count
@@ -21,14 +22,16 @@ class OverBudget(Exception):
     """What ran took longer than it was given."""
 
 
-def measure_cell(experiment, cell, model, reference, settings):
+def measure_cell(experiment, cell, model, reference, settings, ended=None):
     """Row of one cell; `cell` holds model (its name), seq_len and seed.
 
     model: architecture and options. reference: {"name", "entry"} of the model that the ratio is
     to, or None. settings: the experiment's section of the config. The call that is timed comes
     from the workload that the settings name. A cell that does not fit into memory or time is a row
-    with that status; any other error is raised.
+    with that status; any other error is raised. ended: the status and error of a cell that was
+    ended from outside, in place of measuring it.
     """
+    start = time.perf_counter()
     malloc = machine.set_malloc(settings["malloc"])
     machine.set_up(settings["device"], settings["threads"])
     parameters = {"model": model, "reference": reference, "settings": settings}
@@ -41,24 +44,25 @@ def measure_cell(experiment, cell, model, reference, settings):
         **{key: settings[key] for key in ("workload", "batch_size", "d_model", "mode", "calls")},
         "reference": reference and reference["name"],
         **machine.describe(settings["device"], parameters),
+        "node_shared": machine.node_shared(),
         "malloc": malloc,
         "pinned_to": machine.pin(settings["threads"]),
         "clock": machine.clock(settings["device"], settings["threads"]).__name__,
     }
-    if settings["device"] == "cpu":
-        machine.limit_memory(settings["memory_limit_mb"])
+    limit = machine.limited_memory(settings["memory_limit_mb"], settings["device"])
     stream = settings["base_seed"], experiment, *cell.values()
     torch.manual_seed(derive(*stream))
     rng = np.random.default_rng(derive(*stream, "order"))
-    with machine.watch_load() as load:
-        row |= timed_columns(cell["seq_len"], model, reference, settings, rng)
+    with machine.watch_load() as load, limit:
+        row |= ended or timed_columns(cell["seq_len"], model, reference, settings, rng)
     row |= load
-    return row | {"flags": flags_of(row)}
+    return row | {"flags": flags_of(row), "cell_s": time.perf_counter() - start}
 
 
 def flags_of(row):
     """Reasons to read the numbers of a row with care; measured with neighbours of known kinds.
 
+    shared node: the cluster may run other jobs beside it, whether or not they were seen.
     busy core: others ran on the core meanwhile and emptied its caches. Below half of the time
     ratios moved by 2 % at most, from two thirds on by 5 to 10 %.
     busy machine: others ran beside it. One on the other core of two moved ratios by 3 %.
@@ -68,6 +72,8 @@ def flags_of(row):
     nothing about how far its ratio was off.
     """
     flags = []
+    if row.get("node_shared"):
+        flags.append("shared node")
     if row.get("waited", 0) > WAITED:
         flags.append("busy core")
     if row["busy_cores"] > BUSY_CORES:
@@ -89,12 +95,13 @@ def timed_columns(seq_len, model, reference, settings, rng):
         """`fitting` in this share of the time that is left."""
         return fitting(share * (end - time.monotonic()), partial(action, *arguments))
 
-    first, failed = attempt(1, first_calls, model, settings, seq_len)
+    before, failed = attempt(1, calls_before, model, reference, settings, seq_len)
+    first, failed = (None, failed) if failed else attempt(1, first_calls, model, settings, seq_len)
     if failed:
         return failed
     call, columns = first
     if settings["calls"] == "cold":
-        return columns | cold_columns(columns["cold_s"], settings, rng)
+        return columns | before | cold_columns(columns["cold_s"], settings, rng)
     calls, absent = {"model": call}, []
     for name, entry, length in partners(model, reference, seq_len):
         first, failed = attempt(1 / 4, first_calls, entry, settings, length)
@@ -113,6 +120,32 @@ def timed_columns(seq_len, model, reference, settings, rng):
     return columns | sample_columns(samples)
 
 
+def calls_before(model, reference, settings, seq_len):
+    """First calls that come before the cell's; columns: the reference's time at the cell's length.
+
+    The notebook went through all lengths in order in one process, and timed a call of each model at
+    each length. A cell of the reference itself repeats that model's part of it.
+    """
+    if settings["calls"] != "cold":
+        return {}
+    synchronize, other = machine.synchronizer(settings["device"]), None
+    if reference and reference["entry"] != model:
+        other = reference["entry"]
+    for length in [*sorted(n for n in settings["called_before"] if n < seq_len), seq_len]:
+        for entry in (other, model if length < seq_len else None):
+            if entry:
+                workload = prepare(entry, settings, length)
+                seconds, _ = sampling.cold(workload.call, synchronize)
+                columns = {"reference_time_s": seconds if entry is other else None}
+    return columns if other else {}
+
+
+def prepare(model, settings, seq_len):
+    """A new instance's call, as the workload that the settings name prepares it."""
+    workload = importlib.import_module(f"workflow.seqbench.workloads.{settings['workload']}")
+    return workload.prepare(model, settings, seq_len, settings["device"])
+
+
 def partners(model, reference, seq_len):
     """(name, architecture and options, length) of what takes turns with the model."""
     if reference:
@@ -123,13 +156,15 @@ def partners(model, reference, seq_len):
 
 def first_calls(model, settings, seq_len):
     """A new instance's call, and columns: its size, its first call's time, its second's memory."""
-    name, device = settings["workload"], settings["device"]
-    workload = importlib.import_module(f"workflow.seqbench.workloads.{name}")
-    module, call, tokens, flops = workload.prepare(model, settings, seq_len, device)
+    device = settings["device"]
+    module, call, tokens, flops = prepare(model, settings, seq_len)
     assert module.training == (settings["mode"] == "train")
     cold_s, output = sampling.cold(call, machine.synchronizer(device))
     if not torch.isfinite(output).all():
-        raise ValueError("the timed call returns values that are not finite")
+        architecture = model["architecture"]
+        raise UserError(
+            f"{architecture} breaks the contract of a model: it returns values that are not finite"
+        )
     added, peak = machine.peak_memory(call, device)
     return call, {
         "cold_s": cold_s,

@@ -22,13 +22,16 @@ PROBED = 8  # sequences that the probes look at, again and again
 EXAMINED = 128  # sequences on which a trained model is examined
 
 
-def train_cell(experiment, cell, model, settings):
+def train_cell(experiment, cell, model, settings, ended=None):
     """Row of one cell; `cell` holds model (its name), seq_len and seed.
 
     Every stream of random numbers derives from (base_seed, task, seq_len, seed) and what it is for,
     so that models share their data, and all weights but those of the parts that differ. The same
-    cell gives the same losses bit for bit on the same machine and thread count.
+    cell gives the same losses bit for bit on the same machine and thread count. A cell that does
+    not fit into memory is a row with that status. ended: the status and error of a cell that was
+    ended from outside, in place of training it.
     """
+    start = time.perf_counter()
     prepare(settings)
     task = tasks.get(settings["task"])
     seq_len = cell["seq_len"]
@@ -48,12 +51,26 @@ def train_cell(experiment, cell, model, settings):
         "core_parameters": parameters(net.core),
         **machine.describe(settings["device"], {"model": model, "settings": settings}),
     }
-    start = time.perf_counter()
     with machine.watch_load() as load:
-        row |= train(net, task, seq_len, settings, stream)
-        row |= examine(net, model, task, seq_len, settings, stream)
-    row["evaluation_s"] = time.perf_counter() - start - row["training_s"]
-    return row | load
+        begin = time.perf_counter()
+        try:
+            with machine.limited_memory(settings["memory_limit_mb"], settings["device"]):
+                row |= untrained(**ended) if ended else train(net, task, seq_len, settings, stream)
+                row |= {} if ended else examine(net, model, task, seq_len, settings, stream)
+        except (MemoryError, RuntimeError) as error:
+            if not machine.is_out_of_memory(error):
+                raise
+            row |= untrained("out of memory", str(error).split("\n")[0])
+    row["evaluation_s"] = time.perf_counter() - begin - row["training_s"]
+    return row | load | {"cell_s": time.perf_counter() - start}
+
+
+def untrained(status, error):
+    """Columns of a cell of which no training is left to tell."""
+    lists = ("train_loss", "train_length", "eval_step", "eval_loss", "eval_accuracy")
+    lists += ("gradient_norm", "gradient_flow")
+    columns = {"status": status, "error": error, "steps": 0, "training_s": 0.0}
+    return columns | {name: [] for name in lists}
 
 
 def prepare(settings):
@@ -126,7 +143,13 @@ def stretch(net, optimizer, lessons, settings, losses, steps):
     synchronize = machine.synchronizer(settings["device"])
     start = time.perf_counter()
     for step in steps:
-        train_step(net, optimizer, *lessons.batch(), settings["ask_at"], losses, step)
+        try:
+            train_step(net, optimizer, *lessons.batch(), settings["ask_at"], losses, step)
+        except RuntimeError as error:
+            if "without overflow" not in str(error):  # what Adam says of a rate beyond float32
+                raise
+            losses[step] = math.inf
+            break
     synchronize()
     return time.perf_counter() - start
 

@@ -37,7 +37,7 @@ depend on the code of another.
 
 import ast
 import importlib
-import importlib.util
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -72,13 +72,12 @@ def options(architecture: str) -> dict | None:
     Raises LookupError where there is no such architecture.
     """
     module, name = locate(architecture)
+    file = source(module)
     try:
-        spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
-        spec = None
-    if spec is None or spec.origin is None:
-        raise LookupError(f"there is no module {module}")
-    body = ast.parse(Path(spec.origin).read_text()).body
+        body = ast.parse(file.read_text()).body
+    except (SyntaxError, ValueError) as error:  # ValueError: no text, or a null character
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        raise LookupError(f"{file}{line} is no Python: {error.args[0]}") from error
     classes = [node for node in body if isinstance(node, ast.ClassDef) and node.name == name]
     if not classes:
         raise LookupError(f"module {module} has no class {name}")
@@ -97,6 +96,22 @@ def options(architecture: str) -> dict | None:
         for key, value in zip(names, defaults, strict=True)
         if key not in ("self", "d_model", "seq_len")
     }
+
+
+def source(module: str) -> Path:
+    """The Python file of a module, found without running any code; LookupError where there is none."""
+    spec, folders = None, None
+    names = module.split(".")
+    for depth in range(1, len(names) + 1):
+        name = ".".join(names[:depth])
+        finders = sys.meta_path if names[depth - 1].isidentifier() else []
+        spec = next(filter(None, (finder.find_spec(name, folders) for finder in finders)), None)
+        if spec is None or (depth < len(names) and not spec.submodule_search_locations):
+            raise LookupError(f"there is no module {module}")
+        folders = spec.submodule_search_locations
+    if not str(spec.origin).endswith(".py"):
+        raise LookupError(f"module {module} is no Python file")
+    return Path(spec.origin)
 
 
 def literal(node):
@@ -119,7 +134,24 @@ def build(model: dict, d_model: int, seq_len: int):
     if "match_parameters_to" in model:
         options["dim_feedforward"] = matched_width(model, d_model, seq_len)
     module, name = locate(model["architecture"])
-    return getattr(importlib.import_module(module), name)(d_model, seq_len, **options)
+    net = getattr(importlib.import_module(module), name)(d_model, seq_len, **options)
+    return check_shape(net, model["architecture"])
+
+
+def check_shape(net, name):
+    """The net; its first call raises a UserError unless it keeps the shape of its input.
+
+    A hook that is gone after that call, so that no call that is timed is longer for it.
+    """
+
+    def first_call(net, inputs, output):
+        hook.remove()
+        shape, kept = getattr(output, "shape", type(output).__name__), inputs[0].shape
+        if shape != kept:
+            raise UserError(f"{name} breaks the contract of a model: of {kept} it makes {shape}")
+
+    hook = net.register_forward_hook(first_call)
+    return net
 
 
 def matched_width(model: dict, d_model: int, seq_len: int) -> int:

@@ -43,13 +43,25 @@ def median(a, of="time_s", confidence=CONFIDENCE):
 def ratio(a, b, of="time_s", confidence=CONFIDENCE):
     """How many times b's value a has at one length. `of`: a column, or one for each.
 
-    What one process measured in turns is a pair; values of different processes are not.
+    What one process measured in turns is a pair; values of different processes are not. A model that
+    no process could run, for its memory or its time, is slower than one that could: infinite, or 0.
+    A process that failed where others did not is left out, and said.
     """
     first, second, in_pairs = together(a, b, of)
-    value, low, high, method = log_ratio(first.iloc[:, 0], second.iloc[:, 0], in_pairs, confidence)
-    counts = first.iloc[:, 0].count(), second.iloc[:, 0].count()
-    n = int((first + second).count().iloc[0]) if in_pairs else min(counts)
-    return Estimate(value, low, high, n, method, "log", note="" if n else "no pair was completed")
+    first, second = first.iloc[:, 0], second.iloc[:, 0]
+    value, low, high, method = log_ratio(first, second, in_pairs, confidence)
+    n = int((first + second).count()) if in_pairs else min(first.count(), second.count())
+    failed = [
+        status for side in (a, b) for status in side.cells.get("status", ()) if status != "ok"
+    ]
+    note = f"{len(failed)} not completed: {', '.join(sorted(set(failed)))}" if failed else ""
+    if not n:
+        note = note or "no pair was completed"
+        ran = max(first.count(), second.count())
+        if failed and ran >= statistics.MIN_RUNS:
+            bound = 0.0 if first.count() else math.inf
+            return Estimate(bound, bound, bound, len(failed), "failed in each process", note=note)
+    return Estimate(value, low, high, n, method, "log", note=note)
 
 
 def mean_ratio(a, b, of="time_s", confidence=CONFIDENCE):
@@ -98,12 +110,22 @@ def together(a, b, of):
 
 
 def matched(first, second, in_pairs):
-    """The two matrices at the lengths that all their processes completed, or at one length each."""
+    """The two matrices at the lengths that both completed, or at one length each."""
     if len(first.columns) == len(second.columns) == 1:
         return first, second.set_axis(first.columns, axis=1), in_pairs
-    first, second = (matrix.dropna(axis=1) for matrix in (first, second))
+    if in_pairs:  # a process counts where it completed both
+        first, second = first.where(second.notna()), second.where(first.notna())
+    first, second = completed(first), completed(second)
     common = first.columns.intersection(second.columns)
     return first[common], second[common], in_pairs
+
+
+def completed(matrix):
+    """The lengths that most processes completed, of the processes that completed all of these.
+
+    So a process that failed deletes itself, and a length is deleted where it fails in most.
+    """
+    return matrix.loc[:, matrix.notna().mean() > 0.5].dropna()
 
 
 def slope(a, of="time_s", confidence=CONFIDENCE):
@@ -112,11 +134,11 @@ def slope(a, of="time_s", confidence=CONFIDENCE):
     Of times whose processes also timed half the length, the mean of log2(T(N) / T(N / 2)).
     """
     values = a.matrix(of)
-    values = values.where(values > 0).dropna(axis=1)
+    values = completed(values.where(values > 0))
     lengths = [n for n in values.columns if n >= max(values.columns) / 6]
     where = span(lengths)
     if of == "time_s" and "half_time_s" in a.cells:
-        doubled = (values / a.matrix("half_time_s"))[lengths].dropna(axis=1)
+        doubled = completed((values / a.matrix("half_time_s"))[lengths])
         if len(doubled.columns):
             result = statistics.doubling_slope(doubled.to_numpy(), confidence)
             where = span([min(doubled.columns) // 2, max(doubled.columns)])
@@ -130,7 +152,7 @@ def law(a, of="time_s"):
 
     Where it misses a length by more than MISFIT, or has no length left to miss, only the misfit.
     """
-    values = a.matrix(of).dropna(axis=1)
+    values = completed(a.matrix(of))
     fit = statistics.fit_law(list(values.columns), np.exp(np.log(values).mean()).to_numpy())
     return fit if fit.misfit <= MISFIT else Law(misfit=fit.misfit)
 
@@ -224,6 +246,26 @@ def steps_to_solve(a, confidence=CONFIDENCE):
     return Estimate(value, low, high, len(cells), method, limit=cells["budget_steps"].max())
 
 
+def steps_ratio(a, b, confidence=CONFIDENCE):
+    """How many times b's steps a takes until it is solved, seed by seed; the median over seeds.
+
+    A seed that a does not solve takes infinitely many times as many, more than its budget over b's
+    steps; one that b does not solve says nothing.
+    """
+    first, second = (side.cells.set_index("seed") for side in (a, b))
+    first, second = first.align(second, join="inner", axis=0)
+    known = second["solved_step"].notna()
+    first, second = first[known], second[known]
+    steps = first["solved_step"].astype(float)
+    if steps.notna().all():
+        value, low, high, method = log_ratio(steps, second["solved_step"], True, confidence)
+        return Estimate(value, low, high, len(steps), method, "log")
+    times = steps.fillna(math.inf) / second["solved_step"]
+    value, low, high, method = statistics.median_interval(times, confidence)
+    limit = (censored_at(first) / second["solved_step"]).median()
+    return Estimate(value, low, high, len(times), method, limit=limit)
+
+
 def loss_at(a, step, confidence=CONFIDENCE):
     """Median training loss at a step, each a mean of the TAIL steps up to it.
 
@@ -266,6 +308,7 @@ MEASURES = {
     measure.__name__: measure
     for measure in (
         *(median, ratio, mean_ratio, crossing, slope, overtakes, solved_share, zero_loss_share),
-        *(distance_share, gradient_predicts, steps_to_solve, loss_at, margin_over_floor),
+        *(distance_share, gradient_predicts, steps_to_solve, steps_ratio, loss_at),
+        margin_over_floor,
     )
 }

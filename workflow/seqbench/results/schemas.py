@@ -9,10 +9,13 @@ from workflow.seqbench.sources import ROOT
 
 @cache
 def columns(kind):
-    """{column: (type, unit or meaning, whether it may be empty)} of a kind, timing or training."""
+    """{column: (type, meaning, whether it may be empty, allowed values)} of a kind, timing or training."""
     parts = yaml.safe_load((ROOT / "workflow/schemas/shards.yaml").read_text())
     rows = parts["both"] | parts[kind]
-    return {name: (*row[:2], "optional" in row[2:]) for name, row in rows.items()}
+    return {
+        name: (*row[:2], "optional" in row, next((x for x in row[2:] if x != "optional"), None))
+        for name, row in rows.items()
+    }
 
 
 def schema(kind, experiment):
@@ -24,7 +27,7 @@ def schema(kind, experiment):
     types["matrix"] = pa.list_(types["numbers"])
     fields = [
         pa.field(name, types[type_name], optional, {"description": meaning})
-        for name, (type_name, meaning, optional) in columns(kind).items()
+        for name, (type_name, meaning, optional, _) in columns(kind).items()
     ]
     return pa.schema(fields, {"experiment": experiment, "kind": kind, "schema_version": "2"})
 

@@ -12,6 +12,10 @@ class NotInRun(Exception):
     """The run lacks the cells that were asked for; the message says which."""
 
 
+class NotRun(NotInRun):
+    """The run lacks a whole experiment."""
+
+
 class Run:
     """The tables of a run by name, each read when it is first asked for.
 
@@ -31,9 +35,9 @@ class Run:
         return name in self.tables
 
     def table(self, name):
-        """The table as a data frame; NotInRun where there is none."""
+        """The table as a data frame; NotRun where there is none."""
         if name not in self.tables:
-            raise NotInRun(f"{name.removesuffix('_cells')} was not run")
+            raise NotRun(f"{name.removesuffix('_cells')} was not run")
         if not isinstance(self.tables[name], pd.DataFrame):
             path = Path(self.tables[name])
             self.tables[name] = (pd.read_csv if path.suffix == ".csv" else pd.read_parquet)(path)
@@ -63,6 +67,12 @@ class Selection(NamedTuple):
     def matrix(self, column):
         """Values by process (rows) and length (columns, ascending); NaN where a cell has none."""
         return self.cells.pivot(index="seed", columns="seq_len", values=column).astype(float)
+
+
+def incomplete(cells):
+    """ "70 of 72 cells" where a table of cells lacks some of its experiment's, else ""."""
+    size = cells["cells_asked"].iloc[0] if "cells_asked" in cells else len(cells)
+    return f"{len(cells)} of {size} cells" if len(cells) < size else ""
 
 
 def select(run, experiment, model, seq_len=None, needs=None):

@@ -9,7 +9,7 @@ from workflow.seqbench.results.statistics import variance_split
 
 STATUSES = {
     "timing": ("ok", "out of memory", "over budget"),
-    "training": ("ok", "diverged", "over budget"),
+    "training": ("ok", "diverged", "out of memory", "over budget"),
 }
 
 
@@ -19,7 +19,25 @@ def cells_table(shards, kind):
     cells = shards.drop(columns=lists).assign(flags=shards["flags"].map("; ".join))
     if kind == "timing":
         return cells.assign(time_calibrated=cells["time_s"] / cells["calibration_s"])
-    return cells
+    moments = pd.DataFrame([attention_moments(shard) for shard in shards.itertuples()])
+    moments.columns = ["attention_rise_step", "loss_drop_step"]
+    lead = moments["loss_drop_step"] - moments["attention_rise_step"]
+    solved = cells["solved_step"].notna()
+    return cells.assign(solved=solved, **moments, attention_lead_steps=lead)
+
+
+def attention_moments(shard):
+    """Steps at which a solved run's attention finds the first token, and at which its loss drops.
+
+    Each is the first evaluation that is more than half-way between the first value and the best;
+    NaN without attention. Resolution: the steps between two evaluations.
+    """
+    if shard.attention_first is None or np.isnan(shard.solved_step):
+        return np.nan, np.nan
+    steps, attention = [0, *shard.eval_step], np.asarray(shard.attention_first)
+    loss = np.array([shard.chance_loss_nats, *shard.eval_loss])
+    rise = np.argmax(attention > (attention[0] + attention.max()) / 2)
+    return float(steps[rise]), float(steps[np.argmax(loss < (loss[0] + loss.min()) / 2)])
 
 
 def summary(shards, cells, kind, keys):
@@ -33,11 +51,13 @@ def summary(shards, cells, kind, keys):
         }
         lists = shards.loc[group.index]
         counts = lists["flags"].explode().dropna().value_counts().sort_index()
-        flags = "; ".join(f"{flag} {count}/{len(group)}" for flag, count in counts.items())
+        flags = [f"{flag} {count}/{len(group)}" for flag, count in counts.items()]
+        if (machines := group["cpu_model"].nunique()) > 1:  # of trainings (`collecting.SHARED`)
+            flags.append(f"{machines} CPU models")
         rows.append(
             dict(zip(keys, key, strict=True))
             | columns(Selection(group["model"].iloc[0], group), lists)
-            | {"parameters": group["parameters"].max(), **ended, "flags": flags}
+            | {"parameters": group["parameters"].max(), **ended, "flags": "; ".join(flags)}
         )
     return pd.DataFrame(rows)
 
@@ -105,27 +125,20 @@ def choose_rates(table):
     """The table of a sweep with `chosen` on the best learning rate of each (model, seq_len).
 
     Best: most seeds solved; of those, the fewest steps (median, unsolved seeds censored); of those,
-    the lowest final loss. A model that no rate solves has no choice.
+    the lowest final loss, which alone decides where no rate solves it.
     """
     order = ["solved", "steps_to_solve_median", "final_loss_median_nats"]
     ranked = table.sort_values(order, ascending=[False, True, True], kind="stable")
     best = ranked.groupby(["model", "seq_len"]).head(1)
-    chosen = table.index.isin(best[best["solved"] > 0].index)
+    chosen = table.index.isin(best.index)
     return table.assign(chosen=chosen).sort_values(["model", "seq_len", "lr"], ignore_index=True)
 
 
 def unrolled(shards, keys, lists, index, value):
     """One row per entry of the column `lists`: the entry as `value`, counted from 1 by `index`."""
-    parts = [
-        pd.DataFrame(
-            {key: getattr(cell, key) for key in [*keys, "architecture", "seed"]}
-            | {
-                index: np.arange(1, len(entries) + 1, dtype="int32"),
-                value: np.asarray(entries, dtype="float32"),
-            }
-        )
-        for cell in shards.dropna(subset=[lists]).itertuples()
-        for entries in [getattr(cell, lists)]
-    ]
-    columns = [*keys, "architecture", "seed", index, value]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    shards = shards.dropna(subset=[lists])
+    counts = shards[lists].map(len)
+    table = shards.loc[shards.index.repeat(counts), [*keys, "architecture", "seed"]]
+    at = [np.zeros(0, "int32"), *(np.arange(1, count + 1, dtype="int32") for count in counts)]
+    entries = np.concatenate([np.zeros(0), *shards[lists]]).astype("float32")
+    return table.assign(**{index: np.concatenate(at), value: entries}).reset_index(drop=True)

@@ -9,6 +9,8 @@ import matplotlib
 import numpy as np
 from matplotlib.ticker import NullLocator
 
+from workflow.seqbench.results.selecting import incomplete
+
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
@@ -22,11 +24,7 @@ SHADES = {
     ],
     "other": ["#6a3d9a", "#a58cc4", "#3f1f66", "#cab2d6"],
 }
-MARKERS = {
-    "recurrent": ["o", "8", "p", "h"],
-    "attention": ["s", "D", "d", "P"],
-    "other": ["v", "^", "<", ">"],
-}
+MARKERS = {"recurrent": "o8ph*H", "attention": "sDdPX+", "other": "v^<>x1"}
 LINES = ["-", "--", ":", "-."]
 FAMILIES = {
     "lstm": "recurrent",
@@ -35,16 +33,22 @@ FAMILIES = {
     "transformer": "attention",
     "linear_attention": "attention",
 }
-# The place of each shipped model in its family, so that it looks the same in every figure.
+# The place of each shipped model in its family, so that it looks the same in every figure; those
+# that share figures stand near each other.
 PLACES = {
-    "recurrent": ["lstm", "lstm_chrono", "lstm_forget_bias", "gru", "mingru"],
+    "recurrent": [
+        *("lstm", "lstm_chrono", "gru", "mingru", "lstm_mean", "lstm_chrono_mean", "gru_chrono"),
+        *("mingru_chrono", "lstm_chrono_cut", "lstm_bias_0", "lstm_bias_1", "lstm_bias_1_5"),
+        *("lstm_bias_2", "lstm_bias_3", "lstm_bias_4", "lstm_bias_5", "lstm_bias_6"),
+    ],
     "attention": [
         *("transformer", "transformer_matched", "transformer_sdpa_matched"),
         *("transformer_no_dropout", "transformer_small", "transformer_rotary_matched"),
         *("transformer_decoder_matched", "transformer_decoder_no_cache_matched"),
-        "linear_attention_matched",
+        *("linear_attention_matched", "transformer_learned_matched", "transformer_last"),
+        *("transformer_causal_mean", "transformer_uniform"),
     ],
-    "other": ["hybrid"],
+    "other": ["hybrid", "feed_forward_last", "feed_forward_mean"],
 }
 # Names that are longer than a label should be.
 NAMES = {
@@ -72,7 +76,7 @@ def looks(table):
         for model, i in places.items():
             chosen[model] = {
                 "color": SHADES[family][i % len(SHADES[family])],
-                "marker": MARKERS[family][i // 4 % 4],
+                "marker": MARKERS[family][i // 4 % 6],
                 "linestyle": LINES[(i + i // 4) % 4],
             }
     return {model: chosen[model] for model, _ in models}
@@ -161,6 +165,41 @@ def plain_log_ticks(axis, text="{:g}", highest=math.inf):
     axis.minorticks_off()
 
 
+NOT_SOLVED = 1.35  # times the budget: where the mark of a run stands that was not solved
+
+
+def runs(axis, y, cells, color, marker):
+    """Steps that each run took until it was solved, at height y, and their median; x is steps.
+
+    A triangle beyond the budget stands for the runs that were not, with the share that was.
+    """
+    steps = cells["solved_step"].astype(float).sort_values()
+    spread = y + np.linspace(-0.12, 0.12, len(steps))
+    axis.plot(steps, spread, marker, color=color, alpha=0.6, mew=0)
+    if steps.isna().any():
+        x = NOT_SOLVED * cells["budget_steps"].max()
+        axis.plot(x, y, "^", mfc="white", mec=color)
+        note(axis, f"{steps.notna().sum()}/{len(steps)}", (x, y), (6, 0), color=color, va="center")
+    if steps.notna().mean() > 0.5:
+        middle = steps.fillna(np.inf).median()
+        axis.vlines(middle, y - 0.2, y + 0.2, color=color, lw=2.4)
+
+
+def solving_axis(axis, cells, names):
+    """Rows called `names`, from above, against training steps up to the budget of the cells."""
+    budget = cells["budget_steps"].max()
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(len(names) - 0.5, -0.5)
+    axis.grid(visible=False, axis="y")
+    axis.axvline(budget, color="0.4", lw=0.9, ls=(0, (4, 2)), zorder=1)
+    axis.set(xscale="log", xlabel="training steps until solved")
+    steps = cells["solved_step"].dropna()
+    axis.set_xlim(0.8 * min([*steps, budget]), 2.2 * budget)
+    ticks = [n for n in (10, 30, 100, 300, 1000, 3000, 10_000) if axis.get_xlim()[0] <= n <= budget]
+    axis.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    axis.minorticks_off()
+
+
 @contextmanager
 def drawing(mplstyle, cells, footer, *paths, size, panels=1, stacked=False, **options):
     """Axes to draw on, in a row or stacked; then the conditions of the cells below them, and the files.
@@ -189,10 +228,13 @@ def headline(axes, text):
 
 def conditions(cells, footer):
     """The machine in words, and the footer with the number of runs per cell in place of {n}."""
-    first = cells.iloc[0]
-    names = " / ".join(sorted(cells["device_name"].unique()))
+    names, torch, threads = (
+        " / ".join(sorted(cells[key].astype(str).unique()))
+        for key in ("device_name", "torch", "threads")
+    )
     swept = cells.duplicated(["model", "seq_len", "seed"]).any()
     counts = cells.groupby(["model", "seq_len", *(["lr"] if swept else [])]).size()
     n = "–".join(str(n) for n in sorted({counts.min(), counts.max()}))
-    threads = f"{first['threads']} thread{'s' if first['threads'] > 1 else ''}"
-    return f"{names}, {threads}, torch {first['torch']}; {footer.format(n=n)}"
+    plural, part = "" if threads == "1" else "s", incomplete(cells)
+    text = f"{names}, {threads} thread{plural}, torch {torch}; {footer.format(n=n)}"
+    return f"{text}; incomplete: {part}" if part else text

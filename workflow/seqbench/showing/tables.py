@@ -6,6 +6,8 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from workflow.seqbench.results.measures import mean_ratio
+from workflow.seqbench.results.selecting import Selection
 from workflow.seqbench.showing import text
 from workflow.seqbench.sources import ROOT
 
@@ -64,6 +66,21 @@ def write(frame, *paths, shown=None):
 def markdown(frame):
     """A frame of texts and numbers as a Markdown table."""
     return frame.map(text.number).to_markdown(index=False, disable_numparse=True) + "\n"
+
+
+def timing(table, cells):
+    """The table of an experiment that times a call, below a sentence on how quiet the machine was."""
+    flagged = table["flags"].str.extractall(r"(\d+)/").astype(int)[0].sum()
+    busy = cells["busy_cores"]
+    sentence = (
+        f"How quiet the machine was: other processes kept {busy.median():.2f} cores busy (median of"
+        f" {len(cells)} cells; at most {busy.max():.2f}), and {flagged} flags were raised"
+    )
+    for name in set(cells["model"]) & set(cells["reference"].dropna()):
+        itself = Selection(name, cells[cells["model"] == name])
+        floor = text.interval(*mean_ratio(itself, itself)[:3])
+        sentence += f"; {name} timed against itself takes {floor} times as long, the noise floor"
+    return f"{sentence}.\n\n{markdown(view('timing', table))}"
 
 
 def gradient_flow(table):

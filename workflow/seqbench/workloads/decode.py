@@ -2,6 +2,7 @@
 
 import torch
 
+from workflow.seqbench.log import UserError
 from workflow.seqbench.models import build
 from workflow.seqbench.workloads import Workload
 
@@ -20,7 +21,13 @@ def prepare(model, settings, seq_len, device):
         with torch.inference_mode():
             state = None
             for t in range(seq_len):
-                _, state = module.step(x[:, t], state)
+                y, state = module.step(x[:, t], state)
+                if y.shape != x[:, t].shape:
+                    architecture = model["architecture"]
+                    raise UserError(
+                        f"{architecture} breaks the contract of a model: its step makes"
+                        f" {tuple(y.shape)} of {tuple(x[:, t].shape)}"
+                    )
 
         @torch.inference_mode()
         def call():

@@ -1,4 +1,4 @@
-"""What alternating several calls in one process does to their times and ratios: `make bench`.
+"""What alternating several calls in one process does to their times and ratios.
 
 1. Bias: the time of a call that takes turns with others, beside the same call alone and beside
    torch.utils.benchmark, in one process and block by block. The aim: within 3 %.

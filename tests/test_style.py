@@ -1,0 +1,35 @@
+"""How figures look: one look per model, in all of them."""
+
+import pandas as pd
+import yaml
+
+from tests.conftest import ROOT
+from workflow.seqbench.showing import style
+
+MODELS = yaml.safe_load((ROOT / "config.yaml").read_text())["models"]
+
+
+def table(names, architecture=None):
+    rows = [(n, architecture or MODELS[n]["architecture"]) for n in names]
+    return pd.DataFrame(rows, columns=["model", "architecture"])
+
+
+def test_no_two_shipped_models_share_a_look():
+    looks = style.looks(table(MODELS))
+    assert len({tuple(look.values()) for look in looks.values()}) == len(MODELS)
+
+
+def test_a_model_looks_the_same_whatever_else_is_in_the_figure():
+    everywhere = style.looks(table(MODELS))
+    for name in MODELS:
+        assert style.looks(table([name])) == {name: everywhere[name]}
+
+
+def test_every_shipped_model_has_a_place():
+    placed = {name for names in style.PLACES.values() for name in names}
+    assert placed >= set(MODELS)
+
+
+def test_models_of_ones_own_get_looks_of_their_own():
+    looks = style.looks(pd.concat([table(MODELS), table(["mine", "yours"], "lab:Net")]))
+    assert len({tuple(look.values()) for look in looks.values()}) == len(MODELS) + 2

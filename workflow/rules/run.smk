@@ -1,0 +1,71 @@
+"""Around the jobs: what a killed run left is cleared; at the end a manifest and, if need be, a summary.
+
+out: <results>/manifest.json
+"""
+
+import atexit
+from datetime import datetime
+
+from workflow.seqbench.log import command
+from workflow.seqbench.running import own_folder, take_over
+
+if not workflow.remote_exec:
+    take_over()
+
+
+onstart:
+    # A statement that cannot be judged is told before the first job; the import takes a second.
+    from workflow.seqbench.judging import statements
+
+    statements.load_all(*(path for path in rules.judge.input if "statements/" in path))
+    own_folder()
+
+
+onsuccess:
+    conclude("complete")
+
+
+onerror:
+    conclude("not complete")
+
+
+def conclude(outcome):
+    """Write the manifest of this run, and say what it lacks."""
+    from workflow.seqbench.results import manifest
+
+    jobs = [job for job in workflow.dag.jobs if "seed" in job.wildcards_dict]
+    records = {job.output[0]: workflow.persistence.metadata(job.output[0]) for job in jobs}
+    lacking = manifest.write(
+        f"{plan.results}/manifest.json",
+        plan,
+        sorted({job.wildcards_dict["experiment"] for job in jobs}),
+        {shard: record.endtime - record.starttime for shard, record in records.items() if record},
+        outcome=outcome,
+        command=command(),
+        began=workflow.start_time.isoformat(timespec="seconds"),
+        seconds=round((datetime.now() - workflow.start_time).total_seconds(), 1),
+    )
+    if lacking:
+        print(manifest.summary(plan, lacking, command()), file=sys.stderr)
+
+
+def tell_time():
+    """At the end of a dry run: how long what would run will take."""
+    if workflow.dryrun and getattr(workflow, "_dag", None):
+        from workflow.seqbench.results import costs
+
+        cells = [job for job in workflow.dag.jobs if "seed" in job.wildcards_dict]
+        print(
+            costs.sentence(
+                [job.wildcards_dict for job in cells if workflow.dag.needrun(job)],
+                [
+                    f"{folder}/tables/costs.csv"
+                    for folder in (plan.results, f"results/reference/{plan.device()}")
+                ],
+                plan.names("timing"),
+                workflow.cores,
+            )
+        )
+
+
+atexit.register(tell_time)

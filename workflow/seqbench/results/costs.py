@@ -1,0 +1,54 @@
+"""What cells cost: the seconds that they took in a run, and how long others will take by that."""
+
+from pathlib import Path
+
+import pandas as pd
+
+KEYS = ["experiment", "model", "seq_len"]
+OVERHEAD_S = 0.5  # around a cell: its job, and the figures and tables at the end
+
+
+def costs(cells):
+    """The table `costs`: median seconds of the cells of each (experiment, model, seq_len)."""
+    groups = cells.groupby(KEYS, sort=False)["cell_s"]
+    return groups.agg(seconds="median", cells="size").reset_index()
+
+
+def expected(jobs, known, alone, cores):
+    """(seconds that the cells `jobs` will take on so many cores, how many of them are a guess).
+
+    jobs: dicts with KEYS; known: tables of costs, the first that has a cell's counts. A cell that
+    none has takes what the nearest length of its model takes there, or of any model. alone: the
+    experiments whose cells have the machine for themselves.
+    """
+    table = pd.concat(known, ignore_index=True).drop_duplicates(KEYS)
+    exact = dict(zip(table[KEYS].itertuples(index=False, name=None), table["seconds"], strict=True))
+    total, guessed = 0.0, 0
+    for job in jobs:
+        experiment, model, seq_len = key = job["experiment"], job["model"], int(job["seq_len"])
+        if (seconds := exact.get(key)) is None:
+            guessed += 1
+            for like in (
+                (table["experiment"] == experiment) & (table["model"] == model),
+                (table["model"] == model),
+                table["seconds"] >= 0,
+            ):
+                if like.any():
+                    near = (table.loc[like, "seq_len"] - seq_len).abs().idxmin()
+                    seconds = table.loc[near, "seconds"]
+                    break
+        total += (seconds + OVERHEAD_S) / (1 if experiment in alone else cores)
+    return total, guessed
+
+
+def sentence(jobs, paths, alone, cores):
+    """How long the cells `jobs` will take, in words; paths: tables of costs, the nearest first."""
+    known = [pd.read_csv(path) for path in paths if Path(path).is_file()]
+    if not jobs or not known:
+        return ""
+    seconds, guessed = expected(jobs, known, alone, cores)
+    time = f"{seconds / 60:.0f} minutes" if seconds > 90 else f"{seconds:.0f} seconds"
+    guess = f", {guessed} of them a guess" if guessed else ""
+    return (
+        f"{len(jobs)} cells, about {time} on {cores} cores by what such cells took before{guess}."
+    )

@@ -1,0 +1,67 @@
+"""Runs and other runs: who owns this folder, what a killed run left, whose turn it is on the machine."""
+
+import base64
+import os
+import platform
+import sys
+import time
+from contextlib import contextmanager, suppress
+from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
+from pathlib import Path
+
+from workflow.seqbench.results import sealing
+
+STATE = Path(".snakemake")
+HELD = []  # locks that end with this process, however it ends
+
+
+def own_folder():
+    """Have this process own Snakemake's lock of the working directory for as long as it lives."""
+    HELD.append(open(STATE / "owner", "w"))  # noqa: SIM115, it is closed when the process ends
+    flock(HELD[-1], LOCK_EX | LOCK_NB)
+    print(platform.node(), file=HELD[-1], flush=True)
+
+
+def take_over():
+    """Clear what a killed run left: its lock, and marks that shards are unfinished which are whole.
+
+    A lock is cleared where the process that made it was on this machine and is gone.
+    """
+    locks, owner = [*STATE.glob("locks/*.lock")], STATE / "owner"
+    if locks:
+        try:
+            with open(owner) as file:
+                flock(file, LOCK_SH | LOCK_NB)
+                there = file.read().strip() == platform.node()
+        except OSError:  # no owner is known, or it lives
+            return
+        if not there or any(p.stat().st_mtime > owner.stat().st_mtime for p in locks):
+            return
+        for path in locks:
+            path.unlink(missing_ok=True)
+        print("The run that locked this folder was killed; its lock is cleared.", file=sys.stderr)
+    for mark in (path for path in STATE.glob("incomplete/**/*") if path.is_file()):
+        name = "".join(part.lstrip("@") for part in mark.parts[2:])  # as Snakemake splits long ones
+        shard = Path(os.fsdecode(base64.urlsafe_b64decode(name)))
+        with suppress(OSError):
+            if shard.suffix == ".parquet" and sealing.intact(shard.read_bytes()):
+                mark.unlink()
+
+
+@contextmanager
+def turn(alone):
+    """Hold the machine for a cell: one that is to be alone, or together with others of its kind.
+
+    A run in another folder knows nothing of this one. Yields the seconds that it took to come.
+    """
+    from workflow.seqbench.measuring.fork_server import home  # for Unix only
+
+    start = time.monotonic()
+    with open(home() / "turn", "a") as file:
+        kind = LOCK_EX if alone else LOCK_SH
+        try:
+            flock(file, kind | LOCK_NB)
+        except BlockingIOError:
+            print("Waiting for the cells of another run on this machine.", file=sys.stderr)
+            flock(file, kind)
+        yield time.monotonic() - start
