@@ -1,7 +1,8 @@
 """A run as config.yaml asks for it, made up: plausible shards, and all tables by the scripts that make them.
 
 It takes seconds where the real run takes a quarter of an hour, and serves what draws and shows. Its
-numbers mean nothing. `python -m tests.realistic FOLDER [PRESET]` leaves one to look at.
+numbers mean nothing. `python -m tests.realistic FOLDER [PRESET]` leaves one to look at,
+such as workflow/presets/full.yaml.
 """
 
 import math
@@ -66,6 +67,19 @@ MACHINE = {
 }
 
 CLAIMS = ROOT / "workflow/statements/claims.yaml"
+# The default run, with what the figures need beside it and a length of recall more.
+SIX = [0, 1, 2, 3, 4, 5]
+PRESET = {
+    "experiments": {
+        "timing": {"seeds": SIX},
+        "recall": {
+            "seq_lens": [25, 50, 100],
+            "seq_lens_of": {"transformer": [25, 50, 100]},
+            "seeds_of": {"transformer": {25: SIX}},
+        },
+        **{name: {"on_demand": False} for name in ("train_step", "decode", "recall_audit")},
+    }
+}
 # Script, table, cells, and what else it takes.
 FIGURES = {
     "time": (call_figure, "timing", "timing_cells", ["linear", "log"], True),
@@ -78,7 +92,7 @@ FIGURES = {
     "attention": (attention_figure, "attention", "recall_cells"),
     "audit": (audit_figure, "audit", "timing_cells"),
 }
-JUDGED = ("claims", "expectations", "audit", "answers")
+JUDGED = ("claims", "causes", "expectations", "audit", "answers")
 
 
 def timing_row(cell, settings, reference, rng, lengths):
@@ -223,13 +237,16 @@ def files(folder, name, *suffixes):
     return [folder / f"tables/{name}.{suffix}" for suffix in suffixes or ("csv", "parquet", "md")]
 
 
-def make(folder, preset=None):
-    """Write shards and tables of a run to `folder`; returns its plan."""
+def make(folder, preset=PRESET):
+    """Write shards and tables of a run to `folder`; returns its plan.
+
+    preset: what differs from config.yaml, or the path of such a file.
+    """
     folder = Path(folder)
     (folder / "tables").mkdir(parents=True)
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    if preset:
-        update_config(config, yaml.safe_load(Path(preset).read_text()))
+    preset = yaml.safe_load(Path(preset).read_text()) if isinstance(preset, str) else preset
+    update_config(config, preset)
     plan = check(config, local=False)
     names, cells, paths = plan.names(on_demand=False), [], {}
     for name in names:
@@ -237,7 +254,8 @@ def make(folder, preset=None):
         lists = "curves" if kind == "training" else "samples"
         made = files(folder, name)
         made += [files(folder, f"{name}_{part}", "parquet")[0] for part in ("cells", lists)]
-        experiment_tables.main(paths[name], name, kind, plan.cells(name), *made)
+        asked = plan.cells(name)
+        experiment_tables.main(paths[name], name, kind, asked, len(asked), *made)
         cells += made[3:] if kind == "training" else made[3:4]
     timed = plan.names("timing", on_demand=False)
     of_timed = [path for path in cells if path.stem.removesuffix("_cells") in timed]

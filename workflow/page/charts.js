@@ -88,7 +88,7 @@ function endLabels(ends, { domain: [low, high], type }, height, color) {
   const y = { field: "at", type: "quantitative", scale: null };
   return [{ data: { values: placed }, mark: { type: "text", align: "left", dx: 8, fontSize: 12 }, encoding: { x: { value: "width" }, y, text: { field: "name" }, color } }];
 }
-const padding = (names) => ({ left: 5, top: 5, bottom: 5, right: innerWidth < 640 ? 5 : 20 + 7 * Math.max(0, ...names.map((n) => n.length)) });
+const padding = (names) => ({ left: 5, top: 5, bottom: 5, right: innerWidth < 640 ? 5 : 16 + 6.4 * Math.max(0, ...names.map((n) => n.length)) });
 
 // A metric against length (or rate): line and mark of each model, its interval, failed cells at the top.
 function againstLength(values, { models, title, x, xTitle, type, unit, interval }) {

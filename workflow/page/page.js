@@ -312,7 +312,7 @@ document.addEventListener("change", ({ target }) => {
 });
 document.addEventListener("submit", (event) => event.preventDefault());
 addEventListener("hashchange", () => location.hash.includes("=") && restore());
-addEventListener("beforeprint", () => document.querySelectorAll("#verdict-rows details").forEach((d) => (d.open = true)));
+addEventListener("beforeprint", () => document.querySelectorAll("section > details, #verdict-rows details").forEach((d) => (d.open = true)));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 document.querySelector("nav").append(...[...document.querySelectorAll("section")].filter((s) => s.id !== "compare" || DATA.tables.compare).map((section) => {
   const title = section.querySelector("h2").textContent;
@@ -321,6 +321,7 @@ document.querySelector("nav").append(...[...document.querySelectorAll("section")
 restore();
 fill("answers", rows("answers").map((a) => element("li", {}, element("b", {}, `${a.title}. `), a.text)));
 drawVerdicts();
+fill("cause-rows", viewOf("causes"));
 fill("expectation-rows", viewOf("expectations"));
 fill("fairness-rows", viewOf("fairness"));
 drawMachine();

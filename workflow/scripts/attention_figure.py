@@ -44,7 +44,7 @@ def draw_models(axis, table, cells):
     axis.axhline(even, color="0.4", lw=0.9, ls=(0, (4, 2)))
     style.note(axis, "an even look", (longest / 2, even), (0, 3), ha="center")
     axis.set(yscale="log", xlim=(0, longest))
-    style.plain_log_ticks(axis)
+    style.plain_log_ticks(axis.yaxis)
     style.label_ends(axis, ends)
 
 

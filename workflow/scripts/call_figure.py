@@ -58,7 +58,7 @@ def main(table, cells, mplstyle, panels, stacked, png, svg):
                 axis.set(xscale="log", yscale="log", title=growth(models, panel))
                 style.length_ticks(axis, summary["seq_len"].unique())
                 draw_guides(axis)
-                style.plain_log_ticks(axis)
+                style.plain_log_ticks(axis.yaxis)
             else:
                 axis.set(title="What you wait", ylim=(0, None), xlim=(0, None))
                 axis.locator_params(axis="x", nbins=4, steps=[1, 2, 5, 10])

@@ -63,7 +63,7 @@ def draw_dose(axis, cells):
         xscale="log", yscale="log", xlabel="gradient that reaches the first token, before training"
     )
     axis.set_ylabel("training steps until solved")
-    style.plain_log_ticks(axis, "{:,.0f}", highest=cells["budget_steps"].max())
+    style.plain_log_ticks(axis.yaxis, "{:,.0f}", highest=cells["budget_steps"].max())
     above = cells["gradient_share_initial"] > THRESHOLD
     right = (above == cells["solved"]).mean()
     axis.set_title(f"Dose and response:\none threshold is right in {100 * right:.0f} %")

@@ -28,7 +28,7 @@ def main(table, cells, mplstyle, png, svg):
         right.set(ylabel="training steps to solve, median")
         style.length_ticks(right, table["seq_len"].unique())
         right.margins(x=0.08, y=0.1)
-        style.plain_log_ticks(right, "{:,.0f}")
+        style.plain_log_ticks(right.yaxis, "{:,.0f}")
         style.label_ends(right, ends)
 
 

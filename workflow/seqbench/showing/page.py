@@ -22,7 +22,7 @@ from workflow.seqbench.sources import ROOT
 PAGE = ROOT / "workflow/page"
 POINTS = 120  # of each training curve, and samples of each cell, at most
 SMOOTHING = 10  # steps of the running mean that a curve shows, as in the figures
-VIEWS = ("expectations", "compare")
+VIEWS = {"causes": "expectations", "expectations": "expectations", "compare": "compare"}
 LONG = ("_curves", "_samples")  # tables of which the page holds a part
 
 
@@ -55,7 +55,7 @@ def data(paths, folder, experiments):
     if "findings" in whole:
         found = [finding(row) for row in whole["findings"].itertuples()]
         whole["findings"] = whole["findings"].assign(found=found)
-    views = {name: tables.view(name, whole[name]) for name in VIEWS if name in whole}
+    views = {name: tables.view(of, whole[name]) for name, of in VIEWS.items() if name in whole}
     if "fairness" in whole:
         views["fairness"] = tables.fairness(whole["fairness"])
     views["run"] = provenance.summarize(cells)

@@ -155,14 +155,14 @@ def length_ticks(axis, values):
 
 
 def plain_log_ticks(axis, text="{:g}", highest=math.inf):
-    """Ticks of a log y axis at 1, 2, 5, 10, ..., up to `highest`, as plain numbers."""
-    low, high = axis.get_ylim()
+    """Ticks of a log axis (axes.xaxis or .yaxis) at 1, 2, 5, 10, ..., up to `highest`, as plain numbers."""
+    low, high = sorted(axis.get_view_interval())
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    factors = (1, 2, 5) if len(decades) < 5 else (1,)
+    factors = (1, 2, 5) if len(decades) < 6 else (1,)
     ticks = [factor * 10.0**power for power in decades for factor in factors]
     ticks = [tick for tick in ticks if low <= tick <= min(high, highest)]
-    axis.set_yticks(ticks, [text.format(tick) for tick in ticks])
-    axis.minorticks_off()
+    axis.set_ticks(ticks, labels=[text.format(tick) for tick in ticks])
+    axis.set_minor_locator(NullLocator())
 
 
 NOT_SOLVED = 1.35  # times the budget: where the mark of a run stands that was not solved
