@@ -16,8 +16,8 @@ configfile: "config.yaml"
 
 
 # Jobs that are submitted elsewhere (--jobs) look at the machine they land on themselves.
-local = workflow.resource_settings.nodes is None and not workflow.remote_exec
-plan = check(config, local, map(os.path.relpath, workflow.configfiles))
+HERE = workflow.resource_settings.nodes is None and not workflow.remote_exec
+plan = check(config, HERE, map(os.path.relpath, workflow.configfiles))
 
 
 include: "workflow/rules/common.smk"

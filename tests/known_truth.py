@@ -102,3 +102,17 @@ class Hungry(Known):
     def forward(self, x):
         n = x.shape[1] if self.only_at in (None, x.shape[1]) else 1
         return x + torch.ones(100, n, n).sum() * 0
+
+
+class Misshapen(Oracle):
+    """Breaks the contract of a model: another shape, a tuple as PyTorch's own LSTM, a wrong step."""
+
+    def __init__(self, d_model, seq_len, returns="short"):
+        super().__init__(d_model, seq_len)
+        self.returns = returns
+
+    def forward(self, x):
+        return {"short": x[:, 1:], "tuple": (x, None), "step": x * 1.0}[self.returns]
+
+    def step(self, x_t, state=None):
+        return x_t.unsqueeze(1), state

@@ -11,6 +11,7 @@ from tests.conftest import ROOT, Project, shipped
 from workflow.seqbench import config as library
 from workflow.seqbench import models
 from workflow.seqbench.config import ConfigError, check
+from workflow.seqbench.log import UserError
 
 PRESETS = sorted((ROOT / "workflow/presets").glob("*.yaml"))
 
@@ -25,7 +26,7 @@ WRONG = {
     "experiment of the old form": ({"timing": {"seeds": [0]}}, "timing", "allowed:", "experiments"),
     "like an experiment that is not there": (
         {"experiments": {"mine": {"like": "timings"}}},
-        *("experiments.mine.like", "'timings'", "timing, timing_audit"),
+        *("experiments.mine.like", "'timings'", "allowed: timing, ", "timing_audit"),
     ),
     "like itself by way of another": (
         {"experiments": {"mine": {"like": "yours"}, "yours": {"like": "mine"}}},
@@ -75,14 +76,7 @@ WRONG = {
         {"models": {"lstm_chrono": {"match_parameters_to": "lstm"}}},
         *("models.lstm_chrono", "dim_feedforward", "does not have"),
     ),
-    "a rate that was not tuned": (
-        {"experiments": {"recall": {"lr": "tuned"}}},
-        *("lr of lstm at 25 tokens", "'tuned'", "no rate", "tuning"),
-    ),
-    "no table of tuned rates": (
-        {"experiments": {"recall": {"lr": "tuned"}}, "tuned_by": "nowhere.csv"},
-        *("tuned_by", "'nowhere.csv'", "no such table"),
-    ),
+    "one table of tuned rates for a list": ({"tuned_by": "mine.csv"}, "tuned_by", "a list"),
     "unknown key, nothing near": ({"pathvars": {"zzz": "x"}}, "pathvars.zzz", "allowed: results"),
     "text for a number": (
         {"experiments": {"recall": {"steps": "many"}}},
@@ -365,7 +359,8 @@ def test_an_architecture_is_read_and_never_run(tmp_path, monkeypatch, files, arc
 def test_cuda_where_there_is_none_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     sentence, *others = problems({"experiments": {"recall": {"device": "cuda"}}})
-    assert {other.split(".")[1] for other in others} == {"recall_audit", "tuning"}
+    like_recall = set(resolved_as("training")) - {"recall"}
+    assert {other.split(".")[1] for other in others} == like_recall
     assert all(
         part in sentence
         for part in ("experiments.recall.device", "'cuda'", "no CUDA device", "cpu")
@@ -415,18 +410,51 @@ def resolved(*overrides):
     return check(shipped(*({"experiments": override} for override in overrides))).experiments
 
 
+def resolved_as(kind):
+    """Names of the shipped experiments of a kind, all of them like one of the first two."""
+    return check(shipped(), local=False).names(kind)
+
+
 def test_a_changed_setting_reaches_every_experiment_that_is_like_the_changed_one():
     plain, changed = resolved(), resolved({"timing": {"d_model": 64}})
-    like_timing = {"timing", "timing_audit", "train_step", "decode"}
+    assert {"timing", "timing_audit_malloc", "decode"} <= set(
+        resolved_as("timing")
+    )  # two steps away
     for name in plain:
         differs = {key for key in plain[name] if plain[name][key] != changed[name][key]}
-        assert differs == ({"d_model"} if name in like_timing else set())
+        assert differs == ({"d_model"} if plain[name]["kind"] == "timing" else set())
 
 
 def test_a_key_of_its_own_stands_above_the_one_that_it_is_like():
     experiments = resolved({"timing": {"mode": "train", "seeds": [7]}, "decode": {"mode": "eval"}})
-    assert experiments["decode"]["mode"] == "eval"
-    assert experiments["timing_audit"]["seeds"] == [0, 1, 2, 3]
+    assert (experiments["decode"]["mode"], experiments["timing_threads2"]["mode"]) == (
+        *("eval", "train"),
+    )
+    assert experiments["tuning"]["seeds"] == [1000, 1001] and experiments["decode"]["seeds"] == [7]
+
+
+@pytest.mark.parametrize("key", ["seq_lens", "seeds"])
+def test_a_list_of_its_own_leaves_out_what_the_other_says_of_single_models(key):
+    """Else models would keep lengths and seeds that the list was meant to replace."""
+    of = {"lstm": [10]} if key == "seq_lens" else {"lstm": {25: [9]}}
+    base = {"like": "recall", "seq_lens_of": {}, "seeds_of": {}, f"{key}_of": of}
+    other = {"seeds": "seq_lens", "seq_lens": "seeds"}[key]
+    mine = {
+        "same": {},
+        "listed": {key: [50]},
+        "both": {key: [50], f"{key}_of": {"lstm": [75] if key == "seq_lens" else {50: [7]}}},
+        "unlike": {other: [50]},
+    }
+    experiments = resolved(
+        {"base": base} | {name: {"like": "base"} | part for name, part in mine.items()},
+    )
+    said = {name: experiments[name][f"{key}_of"] for name in mine}
+    assert said == {"same": of, "listed": {}, "both": mine["both"][f"{key}_of"], "unlike": of}
+    # By way of a third, which sets nothing.
+    experiments = resolved(
+        {"base": base, "b": {"like": "base", key: [50]}, "c": {"like": "b"}},
+    )
+    assert experiments["c"][f"{key}_of"] == {} and experiments["c"][key] == [50]
 
 
 def test_models_can_be_added_without_repeating_the_list():
@@ -484,8 +512,10 @@ def test_cells_come_seed_by_seed_and_rate_by_rate():
         "learning_rates"
     ]
     assert plan.shard("tuning", cells[0]) == (
-        "results/tuning/lr~0.0005/model~lstm/seq_len~100/seed~1000.parquet"
+        "results/tuning/lr~0.0005/model~lstm/seq_len~25/seed~1000.parquet"
     )
+    at_first = [cell for cell in plan.cells("recall") if cell["seed"] == 0]
+    assert plan.cells("recall")[: len(at_first)] == at_first  # each model once before the next seed
     cells = plan.cells("timing")
     priorities = [plan.priority("timing", **cell) for cell in cells]
     ranked = sorted(zip(priorities, range(len(cells)), cells, strict=True), reverse=True)
@@ -496,26 +526,77 @@ def test_cells_come_seed_by_seed_and_rate_by_rate():
     assert min(priorities) > max(plan.priority("recall", **cell) for cell in plan.cells("recall"))
 
 
-def test_a_tuned_rate_is_taken_from_the_table_by_name(tmp_path):
-    table = tmp_path / "tuning.csv"
-    rows = [
-        "model,seq_len,lr,chosen",
-        "lstm,25,0.01,False",
-        "lstm,25,0.002,True",
-        "lstm,50,0.004,True",
-    ]
-    table.write_text("\n".join(rows))
-    override = {
-        "tuned_by": str(table),
-        "experiments": {
-            "recall": {"models": ["lstm"], "lr": "tuned", "seq_lens": [25, 50]},
-            "recall_audit": {"lr": 0.005},
-        },
-    }
-    plan = check(shipped(override | {"models": {"lstm": {"training": {"steps": 9}}}}))
-    rates = [plan.settings("recall", "lstm", seq_len)["lr"] for seq_len in (25, 50)]
+TUNED = """\
+model,seq_len,lr,chosen
+lstm,25,0.01,False
+lstm,25,0.002,True
+lstm,50,0.004,True
+lstm_chrono,25,0.001,True
+"""
+
+
+def tuned_plan(tmp_path, tables, **training):
+    """Plan of two models with the tables {name: text} of tuned rates, from a folder of a user's own."""
+    for name, text in tables.items():
+        (tmp_path / name).write_text(text)
+    recall = {"models": ["lstm", "lstm_chrono"], "lr": "tuned", "seq_lens": [25, 50]}
+    tables = {"tuned_by": [str(tmp_path / name) for name in [*tables, "not_there.csv"]]}
+    models = {"models": {"lstm": {"training": training}}}
+    return check(shipped(tables, models, {"experiments": {"recall": recall}}))
+
+
+def test_a_tuned_rate_is_that_of_the_model_at_the_length(tmp_path):
+    plan = tuned_plan(tmp_path, {"tuning.csv": TUNED}, steps=9)
+    rates = [plan.settings("recall", "lstm", seq_len)["lr"] for seq_len in (25, "50")]
     assert rates == [0.002, 0.004]
+    assert plan.settings("recall", "lstm_chrono", 25)["lr"] == 0.001
+    assert plan.settings("recall", "lstm", 25)["steps"] == 9
     assert plan.settings("tuning", "lstm", 100, lr="0.0005")["lr"] == 0.0005
+
+
+def test_of_two_tables_the_first_that_has_a_rate_counts(tmp_path):
+    mine = "model,seq_len,lr,chosen\nlstm,25,0.5,True\nlstm,100,0.6,True\nlstm,50,0.7,False\n"
+    plan = tuned_plan(tmp_path, {"mine.csv": mine, "tuning.csv": TUNED})
+    assert plan.rates == {
+        ("lstm", 25): 0.5,
+        ("lstm", 100): 0.6,
+        ("lstm", 50): 0.004,
+        ("lstm_chrono", 25): 0.001,
+    }
+
+
+def test_a_rate_that_a_model_has_of_its_own_is_not_tuned(tmp_path):
+    plan = tuned_plan(tmp_path, {"tuning.csv": TUNED}, lr=0.3)
+    assert plan.settings("recall", "lstm", 100)["lr"] == 0.3
+    assert plan.settings("recall_original", "lstm", 100)["lr"] == 0.3
+
+
+@pytest.mark.parametrize("tables", [{"tuning.csv": TUNED}, {}], ids=["another length", "no table"])
+def test_a_cell_without_a_tuned_rate_says_what_to_do(tmp_path, tables):
+    plan = tuned_plan(tmp_path, tables)
+    with pytest.raises(UserError) as caught:
+        plan.settings("recall", "lstm_chrono", 50)
+    sentence = str(caught.value)
+    assert "experiments.recall.lr is tuned" in sentence and "\n" not in sentence
+    assert "rate for lstm_chrono at 50 tokens" in sentence
+    assert "make tune" in sentence and "write a number" in sentence
+    # What is not asked for needs no rate, and rates that are written need no table.
+    assert plan.settings("forget_bias", "lstm_bias_1", 50)["lr"] == 0.005
+    assert plan.settings("timing", "lstm", 100)["d_model"] == 128
+
+
+def test_tables_of_rates_that_nothing_asks_for_are_not_read(tmp_path):
+    (tmp_path / "mine.csv").write_text("no table of rates")
+    override = {"tuned_by": [str(tmp_path / "mine.csv")]}
+    assert check(shipped("workflow/presets/smoke.yaml", override)).rates == {}
+
+
+@pytest.mark.parametrize("preset", [None, *PRESETS], ids=lambda p: p.stem if p else "config.yaml")
+def test_every_cell_that_ships_has_its_rate(preset):
+    plan = check(shipped(*[preset] if preset else []), local=False)
+    for experiment in plan.names("training"):
+        for cell in plan.cells(experiment):
+            assert 0 < plan.settings(experiment, **cell)["lr"] < 1
 
 
 def test_the_cells_of_a_matched_model_depend_on_the_one_that_it_matches():
@@ -562,8 +643,13 @@ def test_every_key_has_a_description():
             {"experiments": {"timing": {"models": ["lsmt"]}}},
             "experiments.timing.models names lsmt, which models: does not define; did you mean lstm?",
         ),
+        (
+            ["--dry-run"],
+            {"experiments": {"recall": {"lr": "tuned", "seq_lens": [7]}}},
+            "experiments.recall.lr is tuned, and none of the tables tuned_by has a rate for",
+        ),
     ],
-    ids=["dry run of a wrong value", "real run of a wrong model"],
+    ids=["dry run of a wrong value", "real run of a wrong model", "a rate that is not there"],
 )
 def test_snakemake_says_the_sentence_and_leaves_everything_alone(
     tmp_path, arguments, override, sentence
@@ -575,5 +661,6 @@ def test_snakemake_says_the_sentence_and_leaves_everything_alone(
     before = project.results()
     output = project.snakemake(*arguments, config=override, expect=1)
     assert sentence in output
-    assert "Traceback" not in output
+    # Which cells need a rate is known to Snakemake alone, which adds where it asked.
+    assert "Traceback" not in output or "is tuned" in sentence
     assert project.results() == before

@@ -1,12 +1,24 @@
 """What is lost, copied, damaged, killed or mixed on the way, and what a run makes of it."""
 
+import fcntl
+import json
+import os
+import re
+import resource
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+import yaml
 
-from tests.conftest import SMOKE, shipped
+from tests.conftest import BIN, ROOT, SMOKE, Project, shipped
 from workflow.seqbench.config import check
+from workflow.seqbench.measuring.fork_server import home
 
 PLAN = check(shipped(SMOKE))
 CELLS = {
@@ -75,3 +87,329 @@ def test_a_shard_of_another_run_is_made_again_before_it_is_averaged(project, tmp
     assert cells(jobs) == {cell}
     assert "training_tables" in {job.rule for job in jobs}
     assert cells(project.planned("timing")) == set()  # what is not asked for is left alone
+
+
+# Runs that are killed, run twice, or have cells that fail. Their cells are of one model of one length.
+
+
+GRID = {"seq_lens": [4], "seq_lens_of": {}, "seeds_of": {}}
+SLOW = {  # cells of some seconds
+    "models": {"slow": {"architecture": "tests.known_truth:Slow", "seconds": 0.03}},
+    "experiments": {"recall": GRID | {"models": ["slow"], "seeds": [*range(4)], "steps": 40}},
+}
+
+
+def shards(model, seeds, experiment="recall", seq_len=4):
+    return [shard((experiment, model, seq_len, seed)) for seed in seeds]
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of the project in which nothing was run."""
+    return Project.copy(tmp_path / "project")
+
+
+@pytest.fixture
+def start(copy):
+    """Start Snakemake in the copy, beside the test; the process, whose output is its stdout."""
+    processes = []
+
+    def start(*arguments, config):
+        (copy / "override.yaml").write_text(yaml.safe_dump(config))
+        command = [BIN / "snakemake", "--cores", "1", "--nocolor", *arguments]
+        process = subprocess.Popen(
+            [*command, "--configfile", SMOKE, "override.yaml"],
+            cwd=copy.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+
+
+def until(true, process=None):
+    """Wait until something is true; it must become so while the process lives."""
+    deadline = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < deadline and (process is None or process.poll() is None)
+        time.sleep(0.05)
+
+
+def made(copy, paths):
+    """{path: time of modification} of those that are there."""
+    return {p: (copy / p).stat().st_mtime_ns for p in paths if (copy / p).is_file()}
+
+
+def test_a_killed_run_is_resumed_by_the_same_command(copy, start):
+    """Its lock is cleared, and what its last job finished without it is kept."""
+    paths = shards("slow", range(4))
+    process = start(*paths, config=SLOW)
+    until(lambda: made(copy, paths), process)
+    assert "cannot be locked" in copy.snakemake(*paths, config=SLOW, expect=1)  # while it lives
+    until(lambda: list(copy.path.glob(".snakemake/incomplete/*")), process)
+    os.kill(process.pid, signal.SIGKILL)  # and not its job
+    process.wait()
+    before = made(copy, paths)
+    until(lambda: made(copy, paths) != before)
+    kept = made(copy, paths)
+    assert list(copy.path.glob(".snakemake/locks/*"))
+    assert list(copy.path.glob(".snakemake/incomplete/*"))
+
+    output = copy.snakemake(*paths, config=SLOW)
+    assert output.count("The run that locked this folder was killed; its lock is cleared.") == 1
+    (count,) = re.findall(r"^training_cell +(\d+)$", output, re.MULTILINE)
+    assert int(count) == len(paths) - len(kept)
+    assert kept.items() <= made(copy, paths).items()
+    assert len(made(copy, paths)) == len(paths)
+
+
+def test_a_lock_of_another_machine_is_left_alone(copy):
+    paths = shards("slow", [0])
+    (copy / ".snakemake/locks").mkdir(parents=True)
+    (copy / ".snakemake/locks/0.output.lock").write_text(f"{paths[0]}\n")
+    (copy / ".snakemake/owner").write_text("another-machine\n")
+    assert "cannot be locked" in copy.snakemake(*paths, config=SLOW, expect=1)
+
+
+def test_a_config_that_is_edited_while_it_runs_has_no_effect(copy, start):
+    paths = shards("slow", [0, 1])
+    process = start(*paths, config=SLOW)
+    until(lambda: made(copy, paths), process)
+    (copy / "override.yaml").write_text(yaml.safe_dump(SLOW | {"base_seed": 9}))
+    process.communicate()
+    said = [json.loads(pq.read_schema(copy / p).metadata[b"provenance"]) for p in paths]
+    assert [one["settings"]["base_seed"] for one in said] == [0, 0]
+    assert len(copy.planned(*paths, config=SLOW | {"base_seed": 9})) == 2
+
+
+def test_a_timing_cell_waits_for_the_cells_of_another_run(copy, start):
+    override = {"experiments": {"timing": {"models": ["lstm"], "seeds": [0], "seq_lens": [50]}}}
+    (path,) = shards("lstm", [0], "timing", 50)
+    with open(home() / "turn", "a") as turn:
+        fcntl.flock(turn, fcntl.LOCK_SH)  # a training cell of another run
+        process = start(path, config=override)
+        line = next(line for line in process.stdout if "another run" in line)
+        time.sleep(1)
+        assert not made(copy, [path])
+    process.communicate()
+    assert line == "Waiting for the cells of another run on this machine.\n"
+    assert pq.read_table(copy / path, partitioning=None)["queued_s"][0].as_py() >= 1
+
+
+def test_training_cells_of_two_runs_do_not_wait(run_python):
+    code = "from workflow.seqbench.running import turn\nwith turn(alone=False) as s: print(s < 5)"
+    with open(home() / "turn", "a") as turn:
+        fcntl.flock(turn, fcntl.LOCK_SH)
+        assert run_python(code) == "True\n"
+
+
+BROKEN = {
+    "models": {"broken": {"architecture": "mine:Net"}},
+    "experiments": {"recall": GRID | {"models": ["lstm", "broken"], "seeds": [0, 1], "steps": 3}},
+}
+
+
+def test_a_cell_that_fails_leaves_the_others_a_summary_and_a_way_on(copy):
+    net = (
+        "from tests.known_truth import Oracle\n\n\nclass Net(Oracle):\n    def forward(self, x):\n"
+    )
+    (copy / "mine.py").write_text(f"{net}        return x[:, :2]\n")
+    output = copy.snakemake("recall", config=BROKEN, expect=1)
+    done, failed = shards("lstm", [0, 1]), shards("broken", [0, 1])
+    assert set(made(copy, [*done, *failed])) == set(done)
+    manifest = json.loads((copy / "results/manifest.json").read_text())
+    assert manifest["experiments"]["recall"]["cells"] == {"expected": 4, "done": 2, "failed": 2}
+    assert manifest["outcome"] == "not complete"
+    assert set(manifest["experiments"]["recall"]["lacking"]) == set(failed)
+    summary = output[output.index("2 cells are not done") :]
+    said = r"mine:Net breaks the contract of a model: of \((\d+), 4, 32\) it makes \(\1, 2, 32\)"
+    assert len(re.findall(rf"seed~0.parquet: Error: {said}", summary)) == 1
+    assert "log: results/logs/recall/model~broken/seq_len~4/seed~1.log" in summary
+    assert f"these only: snakemake --cores 4 --configfile {SMOKE} override.yaml" in summary
+    tables = copy / "results/tables"
+    assert not tables.exists() or not list(tables.iterdir())
+
+    # What is there, on request, and marked.
+    output = copy.snakemake("recall", "--config", "incomplete=True", config=BROKEN)
+    assert "training_cell" not in output
+    assert "Incomplete: 2 of 4 cells.\n" in (tables / "recall.md").read_text()
+    assert "incomplete: 2 of 4 cells" in (copy / "results/figures/memory.svg").read_text()
+    assert pd.read_csv(tables / "recall.csv")["model"].tolist() == ["lstm"]
+
+    # Mended: the same command goes on, and the tables are of all cells.
+    before = made(copy, done)
+    (copy / "mine.py").write_text(f"{net}        return x * 1.0\n")
+    copy.snakemake("recall", config=BROKEN)
+    assert made(copy, done) == before
+    assert len(pd.read_csv(tables / "recall.csv")) == 2
+    assert "Incomplete" not in (tables / "recall.md").read_text()
+    assert json.loads((copy / "results/manifest.json").read_text())["outcome"] == "complete"
+
+
+# From a number back to its samples.
+
+
+def why(project, *arguments, expect=0):
+    done = subprocess.run(
+        [sys.executable, "-m", "workflow.why", *arguments],
+        cwd=project.path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == expect, done.stderr
+    return done.stdout if expect == 0 else done.stderr
+
+
+def test_a_verdict_leads_to_its_samples_and_a_shard_to_the_command_that_remakes_it(project):
+    said = why(project, "verdicts", "lstm_faster")
+    assert "verdict: " in said and "condition: properly measured" in said
+    claimed = {cell for cell in CELLS if cell[0] == "timing" and cell[1] != "transformer"}
+    assert {shard(cell) for cell in claimed} <= {line for line in said.splitlines()}
+
+    path = shard(("recall", "lstm", 4, 1))
+    (block,) = [b for b in why(project, "recall", "lstm", "4").split("\n\n") if b.startswith(path)]
+    row = pq.read_table(project / path, partitioning=None).to_pylist()[0]
+    for key in ("cpu_model", "torch", "python", "git_commit", "code_digest", "config_digest"):
+        assert f"{key} {row[key]}" in block
+    assert f"60 samples: [{row['train_loss'][0]:.4f}" in block and "'base_seed': 0" in block
+    checkout, command = block.splitlines()[-1].strip().split("; ")
+    assert checkout == f"git checkout {row['git_commit']}"
+    assert command == f"snakemake --cores 4 --configfile {SMOKE} --force {path}"
+
+    (project / path).unlink()
+    done = subprocess.run(
+        f"{BIN}/{command.replace('--cores 4', '--cores 2')}",
+        shell=True,
+        cwd=project.path,
+        capture_output=True,
+    )
+    assert done.returncode == 0
+    again = pq.read_table(project / path, partitioning=None).to_pylist()[0]
+    assert again["train_loss"] == row["train_loss"]  # bit for bit
+
+
+def test_a_published_number_leads_to_its_cells_where_shards_are_not_kept(project):
+    shutil.move(project / "results/timing", project / "elsewhere")
+    said = why(project, "ratios", "transformer", "200")
+    assert said.count("is not kept; this is from the table of cells") == 4
+    assert "there is no results/tables/tming.parquet; tables: " in why(project, "tming", expect=1)
+    assert "no row of results/tables/timing.parquet holds gru" in why(
+        project, "timing", "gru", expect=1
+    )
+
+
+# What a shard says of the code it was made from.
+
+
+def test_dirty_is_what_makes_numbers(copy):
+    """An edit of loaded code, and neither a comment, nor a file that lies about, nor other code."""
+
+    def dirty():
+        code = "from workflow.seqbench.measuring import training, machine\n"
+        done = subprocess.run(
+            [sys.executable, "-c", f"{code}print(machine.edited())"],
+            cwd=copy.path,
+            capture_output=True,
+            text=True,
+        )
+        return {"True\n": True, "False\n": False}[done.stdout]
+
+    assert not dirty()
+    (copy / "notes.txt").write_text("a file that lies about")
+    (copy / "workflow/seqbench/models/mine.py").write_text("a = 1\n")
+    for name in ("showing/style.py", "judging/judge.py", "results/statistics.py"):
+        (copy / "workflow/seqbench" / name).write_text("EDITED = True\n")
+    training = copy / "workflow/seqbench/measuring/training.py"
+    training.write_text(f"# A comment.\n{training.read_text()}")
+    assert not dirty()
+    training.write_text(f"{training.read_text()}\nEDITED = True\n")
+    assert dirty()
+
+
+# Machines that lack something.
+
+
+def test_a_run_without_a_home_a_display_a_second_core_and_with_a_decimal_comma(copy):
+    """From cells to figures, with a umask under which nobody else can read what it makes."""
+    override = {
+        "experiments": {
+            "timing": {"models": ["lstm"], "seeds": [0, 1], "seq_lens": [50]},
+            "recall": GRID | {"models": ["lstm"], "seeds": [0], "steps": 5},
+        }
+    }
+    (copy / "override.yaml").write_text(yaml.safe_dump(override))
+    kept = {key: os.environ[key] for key in ("PATH", "LD_LIBRARY_PATH") if key in os.environ}
+    command = f"umask 077; exec {BIN}/snakemake --cores 2 timing recall --configfile {SMOKE}"
+    done = subprocess.run(
+        f"{command} override.yaml",
+        shell=True,
+        cwd=copy.path,
+        env=kept | {"LC_ALL": "de_DE.UTF-8", "LANGUAGE": "de"},
+        preexec_fn=lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    table = pd.read_csv(copy / "results/tables/timing.csv")
+    assert 0 < table["time_median_s"][0] < 1
+    assert pd.read_parquet(copy / "results/timing")["cpu_cores"].tolist() == [1, 1]
+    assert (copy / "results/figures/time.png").stat().st_size > 5000
+    assert (copy / "results/figures/time.png").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_clock_that_steps_back_between_two_runs_hides_no_new_cell(project):
+    """All that was made seems to be from the future; the tables hold the new seed all the same."""
+    for path in (project / "results").rglob("*"):
+        later = path.stat().st_mtime + 3600
+        os.utime(path, (later, later))
+    assert "The clock was set back; files in results are dated back" in project.snakemake(
+        "--dry-run"
+    )
+    assert project.planned() == []
+    override = {"experiments": {"recall": {"seeds": [0, 1, 2]}}}
+    project.snakemake("recall", config=override)
+    assert set(pd.read_csv(project / "results/tables/recall.csv")["n"]) == {3}
+    assert project.planned("recall", config=override) == []
+
+
+def test_durations_are_taken_from_clocks_that_never_step_back():
+    for path in ROOT.glob("workflow/seqbench/measuring/*.py"):
+        assert "time.time()" not in path.read_text()
+
+
+def test_cells_in_512_mb_end_as_rows(copy):
+    """A limit that they cannot lift: what does not fit is out of memory, and the rest is measured."""
+    override = {
+        "models": {"hungry": {"architecture": "tests.known_truth:Hungry", "only_at": 3000}},
+        "experiments": {
+            "timing": {"models": ["lstm", "hungry"], "seeds": [0], "seq_lens": [50, 3000]},
+            "recall": GRID | {"models": ["lstm"], "seeds": [0], "steps": 5},
+        },
+    }
+    (copy / "override.yaml").write_text(yaml.safe_dump(override))
+    limit = (512 * 2**20,) * 2
+    paths = [shard(("timing", model, n, 0)) for model in ("lstm", "hungry") for n in (50, 3000)]
+    done = subprocess.run(
+        [
+            *(BIN / "snakemake", "--cores", "1", *paths, *shards("lstm", [0])),
+            "--configfile",
+            SMOKE,
+            "override.yaml",
+        ],
+        cwd=copy.path,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, limit),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    rows = [pq.read_table(copy / path, partitioning=None).to_pylist()[0] for path in paths]
+    assert [row["status"] for row in rows] == ["ok", "ok", "ok", "out of memory"]

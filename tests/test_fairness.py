@@ -16,7 +16,8 @@ PRESETS = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("workfl
 
 @pytest.fixture(scope="module")
 def plan():
-    return check(shipped(), local=False)
+    """That of the published run, with every length."""
+    return check(shipped("workflow/presets/full.yaml"), local=False)
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +25,10 @@ def table(plan):
     return ledger(plan).set_index(["experiment", "model", "seq_len"]).sort_index()
 
 
-@pytest.mark.parametrize("preset", [None, *PRESETS], ids=lambda p: p or "config.yaml")
+@pytest.mark.parametrize("preset", PRESETS)  # the full one has all of config.yaml
 def test_matched_models_have_the_parameters_of_their_target(preset):
     """Never more, and at most 2 % fewer: with classifier and embedding, and without."""
-    plan = check(shipped(*([preset] if preset else [])), local=False)
+    plan = check(shipped(preset), local=False)
     rows = {
         (experiment, name, cell["seq_len"])
         for experiment in plan.names(swept=False)
@@ -41,16 +42,15 @@ def test_matched_models_have_the_parameters_of_their_target(preset):
         for kind in ("parameters", "core_parameters"):
             share = ours[kind] / theirs[kind]
             assert 1 - TOLERANCE <= share <= 1, (experiment, name, seq_len, kind)
-    assert rows or preset == "workflow/presets/seed.yaml"  # the original's protocol has none
+    assert rows
 
 
 def test_every_cell_of_an_experiment_that_is_reported_has_a_row(plan, table):
-    config = shipped()["experiments"]
-    assert plan.names(swept=True) == ["tuning"]
+    assert plan.names(swept=True) == ["tuning", "tuning_large"]
     expected = {
         (experiment, cell["model"], cell["seq_len"])
-        for experiment in config
-        if experiment != "tuning"
+        for experiment in plan.experiments
+        if not experiment.startswith("tuning")
         for cell in plan.cells(experiment)
     }
     assert set(table.index) == expected
@@ -107,10 +107,12 @@ def test_a_model_that_does_not_say_its_state_has_a_row_without_it(plan):
         {
             "models": {"mine": {"architecture": "tests.known_truth:Oracle"}},
             "experiments": {
-                name: {"models": ["mine"], "seq_lens": [100]} for name in ("timing", "recall")
+                "timing": {"models": ["mine"], "seq_lens": [100]},
+                "recall": {"models": ["mine"], "seq_lens": [100], "lr": 0.005},
             },
         }
     )
+    config["experiments"] = {name: config["experiments"][name] for name in ("timing", "recall")}
     mine = ledger(check(config, local=False)).query("model == 'mine'")
     assert mine["experiment"].tolist() == ["timing", "recall"]
     assert mine[["state_bytes_fixed", "state_bytes_per_token"]].isna().all(axis=None)
@@ -118,22 +120,40 @@ def test_a_model_that_does_not_say_its_state_has_a_row_without_it(plan):
     assert tables.view("fairness", mine)["state (bytes)"].tolist() == ["–", "–"]
 
 
-def test_what_was_spent_on_learning_rates(table):
-    part = shipped()["experiments"]["tuning"]
-    trainings = len(part["learning_rates"]) * len(part["seq_lens"]) * len(part["seeds"])
-    for (_, model, _), row in table.loc[["recall", "recall_audit"]].iterrows():
-        tuned = model in part["models"]
-        assert row["tuning_trainings"] == (trainings if tuned else 0)
-        assert row["tuning_steps"] == (trainings * part["steps"] if tuned else 0)
-    config = shipped()
-    for model in config["experiments"]["recall"]["models"]:
-        own = config["models"][model].get("training", {})
-        rate = own.get("lr", config["experiments"]["recall"]["lr"])
-        assert table.loc[("recall", model, 100), "lr"] == rate
-    budget = config["models"]["lstm"]["training"]["steps"]
-    assert table.loc[("recall", "lstm", 100), "budget_steps"] == budget
+def test_what_was_spent_on_learning_rates(plan, table):
+    """Every training of a sweep, whatever its length, in every row of a model that trains."""
+    for (experiment, model, _), row in table.iterrows():
+        spent = [
+            plan.experiments[sweep]["steps"]
+            for sweep in plan.names(swept=True)
+            for cell in plan.cells(sweep)
+            if cell["model"] == model and plan.trains(experiment)
+        ]
+        assert row["tuning_trainings"] == len(spent) and row["tuning_steps"] == sum(spent)
+    # 5 rates x 2 seeds x 3 lengths; 3 rates, 2 seeds at 25 and 50 tokens, one at 100.
+    trainings = table["tuning_trainings"]
+    assert trainings["recall", "lstm", 100] == trainings["readout", "lstm", 25] == 30
+    assert trainings["recall", "transformer", 25] == 15 and trainings["timing", "lstm", 100] == 0
+    assert trainings["forget_bias", "lstm_bias_1", 25] == 0
+
+
+def test_rates_and_budgets_are_those_of_the_cells(plan, table):
+    for experiment in plan.names("training", swept=False):
+        for cell in plan.cells(experiment):
+            settings = plan.settings(experiment, **cell)
+            row = table.loc[(experiment, cell["model"], cell["seq_len"])]
+            assert (row["lr"], row["budget_steps"]) == (settings["lr"], settings["steps"])
+    rates = table.loc[("recall", "lstm"), "lr"]
+    assert rates.to_dict() == {n: plan.rates["lstm", n] for n in (25, 50, 100)}
     assert math.isnan(table.loc[("timing", "lstm", 100), "lr"])
-    assert table.loc["timing", "tuning_trainings"].sum() == 0
+    assert table.loc[("timing", "lstm", 100), "budget_steps"] == 0
+
+
+def test_models_of_one_experiment_have_one_budget_of_steps(plan):
+    """What one model is given of training, every other is."""
+    for experiment in plan.names("training"):
+        cells = [plan.settings(experiment, **cell)["steps"] for cell in plan.cells(experiment)]
+        assert len(set(cells)) == 1, experiment
 
 
 def test_the_table_for_people_has_one_row_for_each_model_of_an_experiment(table):

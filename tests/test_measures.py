@@ -173,9 +173,72 @@ def test_a_failed_process_leaves_its_pair_out(rng):
     some = [side.at(500) for side in in_turns(a, b)]
     assert measures.ratio(*some)[:4] == pytest.approx(measures.ratio(*whole)[:4])
     assert measures.ratio(*some).n == 3
-    a[:] = NAN
+    a[:] = b[:] = NAN
     none = measures.ratio(*(side.at(500) for side in in_turns(a, b)))
     assert math.isnan(none.value) and none.n == 0 and none.note == "no pair was completed"
+
+
+def failing(rng, failed, n=6, listed=True):
+    """Selections of a model and of its reference at one length; `failed`: processes of the model."""
+    a, b = noise(rng, (n, 1))
+    status = np.full((n, 1), "ok", dtype=object)
+    a[failed], b_in_turns, status[failed] = NAN, b.copy(), "out of memory"
+    b_in_turns[failed] = NAN  # a cell that fails has no times at all
+    model = times(a, "a", [500], reference="b", reference_time_s=b_in_turns, status=status)
+    reference = times(b, "b", [500], reference="b", reference_time_s=b, status="ok")
+    return model, reference if listed else Selection("b", reference.cells.iloc[:0])
+
+
+def test_a_model_that_fails_in_every_process_is_slower_than_one_that_does_not(rng):
+    """By no number: the ratio is a bound, infinity, or 0 the other way round."""
+    model, reference = failing(rng, slice(None))
+    slower, faster = measures.ratio(model, reference), measures.ratio(reference, model)
+    assert slower[:4] == (math.inf, math.inf, math.inf, 6) and faster[:4] == (0, 0, 0, 6)
+    for estimate in (slower, faster):
+        assert estimate.method == "failed in each process"
+        assert estimate.note == "6 not completed: out of memory"
+        assert estimate.scale == ""  # it has no spread
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"n": 2},  # too few to say so
+        {"listed": False},  # nobody knows whether the other would have been completed
+    ],
+)
+def test_a_failure_is_no_bound_where_too_little_is_known(rng, case):
+    estimate = measures.ratio(*failing(rng, slice(None), **case))
+    assert math.isnan(estimate.value) and math.isnan(estimate.low) and estimate.n == 0
+    assert "not completed: out of memory" in estimate.note
+
+
+def test_both_failing_decides_nothing(rng):
+    model, _ = failing(rng, slice(None))
+    other = model._replace(model="other", cells=model.cells.assign(model="other"))
+    assert math.isnan(measures.ratio(model, other).value)
+
+
+def test_some_failures_are_said_and_the_rest_is_measured(rng):
+    model, reference = failing(rng, [1, 4])
+    estimate = measures.ratio(model, reference)
+    assert estimate.n == 4 and estimate.low < estimate.value < estimate.high < math.inf
+    assert estimate.note == "2 not completed: out of memory"
+
+
+def test_a_partner_that_did_not_fit_beside_the_model_is_no_failure_of_it(rng):
+    """The reference has times of its own, but none in turns: there is no pair, and no bound."""
+    model, reference = failing(rng, [])
+    alone = model._replace(cells=model.cells.assign(reference_time_s=NAN))
+    estimate = measures.ratio(alone, reference)
+    assert math.isnan(estimate.value) and estimate.note == "no pair was completed"
+
+
+def test_two_lengths_one_of_which_fails(rng):
+    """As in: a token after 4,000 tokens over one after 100."""
+    cells = times(noise(rng, (6, 2))[0] * [1, NAN], "a", [100, 4000])
+    estimate = measures.ratio(cells.at(4000), cells.at(100))
+    assert estimate[:4] == (math.inf, math.inf, math.inf, 6)
 
 
 def test_a_ratio_of_two_columns_of_the_same_cells_is_of_pairs(rng):
@@ -224,13 +287,41 @@ def test_the_mean_ratio_repeats_processes_and_not_lengths(rng):
     assert again.n == 6
 
 
-def test_the_mean_ratio_leaves_out_lengths_that_a_process_missed(rng):
+def test_the_mean_ratio_leaves_out_a_process_that_failed_and_not_its_length(rng):
+    """A length is left out where most processes failed, whatever the others made of it."""
     a, b = noise(rng)
-    whole = measures.mean_ratio(*in_turns(a[:, :4], b[:, :4], LENGTHS[:4]))
+    rest = measures.mean_ratio(*in_turns(np.delete(a, 2, axis=0), np.delete(b, 2, axis=0)))
     a[2, 4] = NAN
     left = measures.mean_ratio(*in_turns(a, b))
-    assert left[:4] == pytest.approx(whole[:4])
+    assert left[:4] == pytest.approx(rest[:4])
+    assert left.where == "100 to 3,000 tokens" and left.n == 5
+    shorter = measures.mean_ratio(*in_turns(a[:, :4], b[:, :4], LENGTHS[:4]))
+    a[:4, 4] = NAN
+    left = measures.mean_ratio(*in_turns(a, b))
+    assert left[:4] == pytest.approx(shorter[:4])
     assert left.where == "100 to 2,000 tokens" and left.n == 6
+
+
+@pytest.mark.parametrize(
+    ("failed", "lengths", "processes"),
+    [
+        ([], LENGTHS, range(6)),
+        ([(2, 4)], LENGTHS, [0, 1, 3, 4, 5]),
+        ([(2, 4), (2, 0), (5, 1)], LENGTHS, [0, 1, 3, 4]),
+        ([(p, 4) for p in range(4)], LENGTHS[:4], range(6)),
+        ([(p, 4) for p in range(3)], LENGTHS[:4], range(6)),  # half are not most
+        ([(p, 4) for p in range(4)] + [(0, 0)], LENGTHS[:4], range(1, 6)),
+        ([(p, n) for p in range(6) for n in range(5)], [], range(6)),
+    ],
+)
+def test_what_counts_as_completed(failed, lengths, processes):
+    """The lengths that most processes completed, and the processes that completed all of these."""
+    matrix = pd.DataFrame(1.0, index=range(6), columns=list(LENGTHS))
+    for process, length in failed:
+        matrix.iloc[process, length] = NAN
+    left = measures.completed(matrix)
+    assert (list(left.columns), list(left.index)) == (list(lengths), list(processes))
+    assert left.notna().all(axis=None)
 
 
 # Crossings
@@ -257,10 +348,13 @@ def test_crossings_that_are_none_or_many(rng):
     assert several.note == "2 crossings" and 100 < several.value < 500
 
 
-def test_a_length_that_a_process_missed_does_not_bound_a_crossing(rng):
+def test_a_length_that_most_processes_missed_does_not_bound_a_crossing(rng):
     a, b = noise(rng, spread=0.01)
     a *= np.sqrt(np.array(LENGTHS) / 2500)
     a[0, 4] = NAN
+    found = measures.crossing(*in_turns(a, b))
+    assert found.n == 5 and found.low < 2500 < found.high
+    a[:4, 4] = NAN
     assert measures.crossing(*in_turns(a, b)).method == "no crossover in range"
 
 
@@ -295,15 +389,19 @@ def test_a_slope_without_half_lengths_is_over_the_lengths(rng):
     assert measures.slope(memory, "call_memory_bytes") == plain
 
 
-def test_a_length_without_memory_or_time_is_left_out():
-    """A call whose memory was not seen has 0 bytes; the longest length that failed has no time."""
+def test_a_length_without_memory_is_left_out_and_so_is_a_process_that_failed():
+    """A call whose memory was not seen has 0 bytes; of the longest length most have a time."""
     lengths = (50, *LENGTHS, 6000)
     cells = timed(lambda n: 1e-9 * n**2, "lstm", lengths=lengths)
     cells.loc[cells["seq_len"] == 50, "time_s"] = 0
-    cells.loc[(cells["seq_len"] == 6000) & (cells["seed"] == 3), "time_s"] = NAN
+    longest = cells["seq_len"] == 6000
+    cells.loc[longest & (cells["seed"] == 3), "time_s"] = NAN
     estimate = measures.slope(of(cells))
     assert estimate.value == pytest.approx(2, abs=0.02)
-    assert estimate.where == "500 to 3,000 tokens"
+    assert estimate.where == "1,000 to 6,000 tokens" and estimate.n == 5
+    cells.loc[longest & (cells["seed"] < 4), "time_s"] = NAN
+    estimate = measures.slope(of(cells))
+    assert estimate.where == "500 to 3,000 tokens" and estimate.n == 6
 
 
 def growing(a, b, c):
@@ -496,6 +594,77 @@ def test_unsolved_steps_are_printed_as_a_bound():
     assert estimate.limit == 3000
     shown = text.steps_interval(*estimate[:3], estimate.limit)
     assert shown == "more than 3,000 [300, more than 3,000]"
+
+
+def test_how_many_times_the_steps_where_both_solve_every_seed():
+    """Geometric means, seed by seed: a t-test on the logs."""
+    a, b = [300, 420, 610, 800, 1200, 500], [100, 140, 200, 260, 410, 160]
+    estimate = measures.steps_ratio(of(trained(a, "a")), of(trained(b, "b")))
+    assert estimate[:3] == pytest.approx(t_test(a, b))
+    assert (estimate.n, estimate.method, estimate.scale) == (6, "paired t on logs", "log")
+    shuffled = of(trained(a, "a").iloc[::-1])
+    assert measures.steps_ratio(shuffled, of(trained(b, "b"))) == estimate
+    fewer = of(trained(b, "b").iloc[1:4])  # seeds that both have
+    assert measures.steps_ratio(of(trained(a, "a")), fewer)[:3] == pytest.approx(
+        t_test(a[1:4], b[1:4])
+    )
+
+
+def censored(steps, budget=1000):
+    """Cells that train for `budget` steps at most: what takes longer is not solved."""
+    solved = np.where(np.array(steps) <= budget, steps, NAN)
+    known = {"seed": range(len(solved)), "status": "ok", "steps": budget, "budget_steps": budget}
+    return Selection("a", pd.DataFrame(known | {"solved_step": solved}))
+
+
+def test_steps_of_seeds_that_one_model_does_not_solve_are_bounds():
+    """Truth 5 times as many, of which a budget of 1,000 steps hides the longer ones."""
+    b = np.array([100, 150, 180, 220, 300, 400])
+    estimate = measures.steps_ratio(censored(5 * b), censored(b))
+    assert (estimate.value, estimate.low, estimate.high) == (math.inf, 1000 / 400, math.inf)
+    # The lower bounds: 5, 5, 5 and 1000 over 220, 300, 400; at least half of the seeds exceed them.
+    assert estimate.limit == pytest.approx((1000 / 220 + 5) / 2) and estimate.limit < 5
+    back = measures.steps_ratio(censored(b), censored(5 * b))
+    assert back[:3] == pytest.approx([220 / 1000 / 2 + 1 / 10, 0, 400 / 1000])
+    assert back.low <= 1 / 5 <= back.high
+    mostly = measures.steps_ratio(censored(5 * b, 1500), censored(b, 1500))
+    assert mostly[:3] == (5, 1500 / 400, math.inf)  # four of six are known to take five times
+
+
+def test_what_neither_model_solves_says_nothing_about_their_steps():
+    never = measures.steps_ratio(censored([2000] * 6), censored([2000] * 6))
+    assert (never.low, never.high) == (0, math.inf)
+    some = measures.steps_ratio(censored([200] * 3 + [2000] * 3), censored([100] * 3 + [2000] * 3))
+    assert (some.low, some.high) == (0, math.inf)  # three of six may be anything
+
+
+def test_the_interval_of_a_censored_ratio_of_steps_holds_the_truth(rng):
+    """Six seeds of which the budget hides any: order statistics hold 97 % of medians, or more."""
+    a, b = np.exp(6 + 0.8 * rng.standard_normal((2, 200, 6)))
+    pairs = zip(3 * a, b, strict=True)
+    found = [measures.steps_ratio(censored(x, 900), censored(y, 900)) for x, y in pairs]
+    assert np.mean([e.low <= 3 <= e.high for e in found]) > 0.94
+    assert np.mean([math.isinf(e.high) for e in found]) < 1  # which is not for want of an interval
+
+
+def test_a_run_out_of_time_is_known_to_exceed_the_steps_that_it_had():
+    cells = trained([NAN] * 6, budget=1000, status="over budget", steps=300)
+    estimate = measures.steps_ratio(of(cells), of(trained([100] * 6)))
+    assert (estimate.limit, estimate.low) == (3, 3)
+    diverged = measures.steps_ratio(of(cells.assign(status="diverged")), of(trained([100] * 6)))
+    assert (diverged.limit, diverged.low) == (10, 10)  # it would never have been solved
+
+
+def test_few_seeds_that_are_not_solved_have_no_interval():
+    some, all_ = censored([500, 2000, 2000]), censored([100, 100, 100])
+    estimate = measures.steps_ratio(some, all_)
+    assert math.isinf(estimate.value) and estimate.limit == 10
+    for one in (estimate, measures.steps_ratio(all_, some)):
+        assert math.isnan(one.low) and math.isnan(one.high)
+        assert one.method == "not enough runs (n = 3)"
+    assert math.isnan(
+        measures.steps_ratio(of(trained([100])), of(trained([100]).assign(seed=9))).value
+    )
 
 
 def test_loss_at_a_step_is_a_mean_of_ten_steps_and_speaks_of_failures():

@@ -14,8 +14,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from workflow.seqbench import models
+from workflow.seqbench.log import UserError
 from workflow.seqbench.models import _blocks, gru, lstm, mingru, transformer
 from workflow.seqbench.sources import ROOT
+from workflow.seqbench.workloads import decode as decoding
 
 D, N = (
     16,
@@ -688,3 +690,24 @@ def test_first_token_attention_uses_rotary_positions():
     assert model.first_token_attention(constant).std() > 1e-6
     plain = build("transformer", attention="sdpa", causal=True).eval()
     assert plain.first_token_attention(constant).std() < 1e-8
+
+
+@pytest.mark.parametrize(("returns", "said"), [("short", r"\(2, 4, 3\)"), ("tuple", "a tuple")])
+def test_a_model_that_breaks_the_contract_is_refused_at_its_first_call(returns, said):
+    net = models.build({"architecture": "tests.known_truth:Misshapen", "returns": returns}, 3, 5)
+    sentence = rf"^tests.known_truth:Misshapen breaks the contract of a model: of \(2, 5, 3\) it makes {said}$"
+    with pytest.raises(UserError, match=sentence):
+        net(torch.zeros(2, 5, 3))
+
+
+def test_a_model_that_keeps_the_contract_is_not_looked_at_again():
+    net = models.build({"architecture": "tests.known_truth:Oracle"}, 3, 5)
+    net(torch.zeros(2, 5, 3))
+    assert not net._forward_hooks
+
+
+def test_a_step_that_breaks_the_contract_is_refused():
+    model = {"architecture": "tests.known_truth:Misshapen", "returns": "step"}
+    settings = {"batch_size": 1, "d_model": 3, "mode": "eval"}
+    with pytest.raises(UserError, match=r"its step makes \(1, 1, 3\) of \(1, 3\)$"):
+        decoding.prepare(model, settings, 5, "cpu")

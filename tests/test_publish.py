@@ -42,6 +42,80 @@ def test_a_block_without_its_table_is_refused_by_name(tmp_path):
         readme.render(STUB, tmp_path)
 
 
+KILLED_AT_EACH_STEP = """
+import os, shutil, sys
+from pathlib import Path
+import pandas as pd
+from workflow.scripts import publish
+from tests.test_publish import STUB
+
+root = Path(os.environ["FOLDER"])
+reference, page, tables = root / "reference/cpu", root / "README.md", root / "run/tables"
+tables.mkdir(parents=True)
+about = {"device_name": "a CPU", "cpu_cores": 2, "threads": 1, "torch": "2", "git_commit": "abc"}
+cells = pd.DataFrame([about | {"git_dirty": False, "status": "ok", "started_at": "2026-01-01"}])
+for name in ("timing", "recall"):
+    cells.to_parquet(tables / f"{name}_cells.parquet")
+    (tables / f"{name}.md").write_text(f"| {name} |")
+files = [*map(str, tables.iterdir())]
+
+
+def run():
+    publish.main(files, {"a": 1}, reference, page)
+
+
+def state():
+    folder = reference if reference.exists() else reference.with_name(".cpu.old")
+    inside = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    return inside, page.read_text()
+
+
+def start_again():
+    shutil.rmtree(reference.parent, ignore_errors=True)
+    for name in ("tables/timing.md", "tables/recall.md", "tables/left_over.md"):
+        (reference / name).parent.mkdir(parents=True, exist_ok=True)
+        (reference / name).write_text("of an earlier run")
+    page.write_text(STUB)
+
+
+start_again()
+old = state()
+run()
+new = state()
+assert old[0] != new[0] and old[1] != new[1]
+step, killed = 0, True
+while killed:
+    start_again()
+    if (child := os.fork()) == 0:
+        seen = 0
+
+        def hook(event, arguments):
+            global seen
+            if event.startswith(("open", "os.", "shutil.")) and str(root) in str(arguments):
+                seen += 1
+                if seen > step:
+                    os._exit(9)
+
+        sys.addaudithook(hook)
+        run()
+        os._exit(0)
+    killed = os.waitpid(child, 0)[1] != 0
+    inside, text = state()
+    assert (inside, text) in (old, new) or (inside, text) == (new[0], old[1]), step
+    run()
+    assert state() == new, step
+    assert [p.name for p in reference.parent.iterdir()] == ["cpu"], step
+    assert sorted(p.name for p in root.iterdir()) == ["README.md", "reference", "run"], step
+    step += 1
+print(step)
+"""
+
+
+def test_publish_survives_being_killed_at_any_step(tmp_path, run_python):
+    """The published run is the old one or the new one, and the same command again finishes it."""
+    assert int(run_python(KILLED_AT_EACH_STEP, FOLDER=str(tmp_path))) > 30
+
+
 def test_publish_and_redraw(project, tmp_path):
     """A smoke run becomes the published one, and a fresh clone draws its figures without a run."""
     (project / "README.md").write_text(STUB)

@@ -1,12 +1,14 @@
 """The published run, the README and the config say the same."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
+from tests.conftest import shipped
 from workflow.seqbench.config import check
 from workflow.seqbench.showing import readme
 
@@ -35,7 +37,8 @@ def test_readme_links_lead_somewhere():
 
 @of_this_version
 def test_published_setup_is_the_one_in_the_config():
-    assert yaml.safe_load(Path("config.yaml").read_text()) == PUBLISHED
+    """The full run is published, whose settings are those of the default run."""
+    assert shipped("workflow/presets/full.yaml") == PUBLISHED
 
 
 @of_this_version
@@ -55,18 +58,24 @@ def test_published_run_was_made_from_committed_code():
     assert run["commit"].notna().all()
 
 
-def test_learning_rates_are_those_that_the_tuning_chose():
-    config = yaml.safe_load(Path("config.yaml").read_text())
-    table = pd.read_parquet(REFERENCE / "tables/tuning.parquet")
-    chosen = table[table["chosen"]].set_index("model")["lr"].to_dict()
-    plan = check(config)
-    tuning, recall = plan.experiments["tuning"], plan.experiments["recall"]
-    tuned = {
-        model: config["models"][model].get("training", {}).get("lr") for model in tuning["models"]
-    }
-    # A rate that is the experiment's own need not be repeated.
-    rates = {model: rate or recall["lr"] for model, rate in tuned.items() if model in chosen}
-    assert rates == chosen
-    assert not set(tuning["seeds"]) & set(recall["seeds"])
-    assert table.groupby("model")["lr"].apply(sorted).map(tuple).nunique() == 1
-    assert table["n"].nunique() == 1
+def test_no_training_has_a_seed_that_its_rate_was_tuned_on():
+    plan = check(shipped("workflow/presets/full.yaml"), local=False)
+    tried, trained = (
+        {cell["seed"] for name in plan.names("training", swept=swept) for cell in plan.cells(name)}
+        for swept in (True, False)
+    )
+    assert tried and trained and not tried & trained
+
+
+@of_this_version
+def test_tuned_rates_are_those_that_the_published_sweeps_chose():
+    plan = check(PUBLISHED, local=False)
+    sweeps = plan.names("training", swept=True)
+    tables = [pd.read_parquet(REFERENCE / f"tables/{name}.parquet") for name in sweeps]
+    chosen = pd.concat(tables).query("chosen")
+    keys = zip(chosen["model"], chosen["seq_len"], strict=True)
+    assert dict(zip(keys, chosen["lr"], strict=True)) == plan.rates
+    for name, table in zip(sweeps, tables, strict=True):
+        made = table.groupby(["lr", "model", "seq_len"])["n"].sum().to_dict()
+        asked = Counter((cell["lr"], cell["model"], cell["seq_len"]) for cell in plan.cells(name))
+        assert made == asked, name  # every rate was tried as often as the config says

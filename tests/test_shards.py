@@ -124,7 +124,7 @@ def test_a_failing_write_leaves_the_old_shard(tmp_path, monkeypatch):
     def fails(descriptor):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(shards.os, "fsync", fails)
+    monkeypatch.setattr(sealing.os, "fsync", fails)
     with pytest.raises(OSError, match="no space"):
         write(tmp_path, time_s=2.0)
     assert read(path, SCHEMA)["time_s"].to_pylist() == [1.0]

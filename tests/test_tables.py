@@ -14,7 +14,9 @@ from workflow.seqbench.judging import compare
 from workflow.seqbench.judging.judge import findings
 from workflow.seqbench.judging.statements import load
 from workflow.seqbench.judging.verdicts import expectation_table, verdict_table
+from workflow.seqbench.log import UserError
 from workflow.seqbench.results import comparisons, summaries
+from workflow.seqbench.results.selecting import read_table
 from workflow.seqbench.showing import tables, text
 from workflow.seqbench.sources import ROOT
 
@@ -75,6 +77,7 @@ def trained(solved_step, model="lstm", seq_len=100, status=None, **columns):
             "gradient_share_initial": 1e-5,
             "chance_loss_nats": 4.595,
             "bag_of_tokens_loss_nats": 4.031,
+            "attention_first": None,
         }
         | columns
     )
@@ -223,6 +226,38 @@ def test_cells_leave_lists_out_and_add_what_is_derived():
     assert cells["time_calibrated"].tolist() == [2, 4]
 
 
+def watched(attention, loss, solved_step=100, **columns):
+    """A shard whose probe and evaluations saw these; the first attention is before training."""
+    lists = {"attention_first": attention, "eval_loss": loss, "eval_step": [25, 50, 75, 100, 125]}
+    lists = {name: [values and np.array(values, dtype=float)] for name, values in lists.items()}
+    return trained([solved_step], **lists | columns)
+
+
+@pytest.mark.parametrize(
+    ("attention", "loss", "rise", "drop"),
+    [
+        ([0.1, 0.1, 0.9, 1, 1, 1], [4.6, 4.6, 4.6, 0.1, 0.0], 50, 100),  # found, then used
+        ([0.1, 0.1, 0.1, 0.1, 0.9, 1], [4.6, 1.0, 0.1, 0.0, 0.0], 100, 50),  # the other way round
+        ([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], [4.0, 3.0, 2.0, 1.0, 0.0], 75, 75),  # beyond half-way
+        ([0.5, 0.1, 0.1, 0.4, 0.9, 0.9], [4.6, 4.6, 4.6, 4.6, 0.0], 100, 125),  # from where it was
+    ],
+)
+def test_when_attention_finds_the_first_token_and_when_the_loss_drops(attention, loss, rise, drop):
+    """Chance is 4.595; half-way is between the first value and the best one."""
+    [cell] = summaries.cells_table(watched(attention, loss), "training").to_dict("records")
+    assert (cell["attention_rise_step"], cell["loss_drop_step"]) == (rise, drop)
+    assert cell["attention_lead_steps"] == drop - rise
+
+
+def test_without_attention_or_unsolved_there_is_no_such_moment():
+    without = watched(None, [4.6, 1.0, 0.1, 0.0, 0.0])
+    unsolved = watched([0.1] * 6, [4.6] * 5, solved_step=NAN)
+    cells = summaries.cells_table(pd.concat([without, unsolved], ignore_index=True), "training")
+    assert cells["solved"].tolist() == [True, False]
+    moments = cells[["attention_rise_step", "loss_drop_step", "attention_lead_steps"]]
+    assert moments.isna().all(axis=None)
+
+
 def swept(rates):
     """The table of a sweep. rates: {learning rate: steps to solve of each seed}."""
     parts = [trained(steps, lr=lr) for lr, steps in rates.items()]
@@ -236,7 +271,7 @@ def swept(rates):
         ({0.01: [100, 100, NAN], 0.001: [400, 400, 400]}, [0.001]),  # most seeds solved
         ({0.01: [400, 400, 400], 0.001: [100, 100, 100]}, [0.001]),  # of those, the fewest steps
         ({0.01: [100, 100, 100], 0.001: [400, 400, 400]}, [0.01]),
-        ({0.01: [NAN] * 3, 0.001: [NAN] * 3}, []),  # solved by none
+        ({0.01: [400, 400, 900], 0.001: [450, 450, 450]}, [0.01]),  # by the median, not the mean
     ],
 )
 def test_the_best_rate_solves_most_seeds_in_the_fewest_steps(rates, chosen):
@@ -245,10 +280,27 @@ def test_the_best_rate_solves_most_seeds_in_the_fewest_steps(rates, chosen):
     assert table["lr"].tolist() == sorted(rates)
 
 
-def test_of_rates_alike_the_one_with_the_lowest_loss_is_chosen():
-    parts = [trained([100] * 3, lr=lr, final_loss=loss) for lr, loss in ((0.1, 0.2), (0.2, 0.1))]
+@pytest.mark.parametrize("solved_step", [100, NAN], ids=["solved by all", "solved by none"])
+def test_of_rates_alike_the_one_with_the_lowest_loss_is_chosen(solved_step):
+    losses = {0.1: 0.2, 0.2: 0.1, 0.3: 0.3}
+    parts = [trained([solved_step] * 3, lr=lr, final_loss=loss) for lr, loss in losses.items()]
     table = summary(pd.concat(parts), "training", ("model", "seq_len", "lr"))
-    assert summaries.choose_rates(table)["chosen"].tolist() == [False, True]
+    assert summaries.choose_rates(table)["chosen"].tolist() == [False, True, False]
+
+
+def test_every_model_and_length_has_its_own_rate():
+    parts = [
+        trained([steps], model, seq_len, lr=lr)
+        for model, seq_len, lr, steps in (
+            *(("a", 25, 0.1, 100), ("a", 25, 0.2, 200), ("a", 50, 0.1, 200), ("a", 50, 0.2, 100)),
+            *(("b", 25, 0.1, NAN), ("b", 25, 0.2, 100)),
+        )
+    ]
+    table = summary(pd.concat(parts), "training", ("model", "seq_len", "lr"))
+    chosen = summaries.choose_rates(table).query("chosen")
+    assert chosen[["model", "seq_len", "lr"]].to_numpy().tolist() == [
+        *(["a", 25, 0.1], ["a", 50, 0.2], ["b", 25, 0.2])
+    ]
 
 
 # Comparisons
@@ -282,7 +334,9 @@ def test_ratios_are_over_the_reference_with_a_row_for_all_lengths():
     assert whole["equal_low"] < 800 < whole["equal_high"]
     assert other["equal_at"].notna().sum() == 1
     none = parts["none"]  # a model that completes nothing stops no table
-    assert set(none["n"]) == {0} and set(none["verdict"]) == {"not enough runs"}
+    assert none.loc[lengths, "verdict"].tolist() == ["slower"] * 5  # than one that completes it
+    assert none.loc[lengths, "interval"].tolist() == ["failed in each process"] * 5
+    assert none["verdict"].iloc[-1] == "not enough runs" and none["n"].iloc[-1] == 0
     assert none["equal_note"].iloc[-1] == "not enough lengths"
 
 
@@ -349,6 +403,21 @@ def test_trainings_of_two_kinds_of_machines_are_marked():
     cells = trained([100, 200, 300])
     cells["cpu_model"] = ["a CPU", "a CPU", "another CPU"]
     assert summary(cells, "training")["flags"].tolist() == ["2 CPU models"]
+
+
+def test_a_damaged_table_is_refused_by_name_and_never_read_otherwise(tmp_path):
+    path = tmp_path / "timing_cells.parquet"
+    frame = pd.concat([timed([1.0, 2.0, 3.0]).drop(columns=["samples_s", "flags"])] * 9)
+    tables.write(frame, path)
+    content, before = path.read_bytes(), read_table(path)
+    for place in range(4, len(content), 41):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :])
+        try:
+            after = read_table(path)
+        except UserError as refusal:
+            assert f"{path} is damaged; make it again: snakemake" in str(refusal)
+        else:  # what is flipped is read by nobody
+            pd.testing.assert_frame_equal(after, before)
 
 
 def test_every_view_has_its_table():

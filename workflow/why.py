@@ -19,16 +19,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 KEYS = ["experiment", "lr", "model", "seq_len", "seed"]
-NUMBERS = ["status", "error", "time_s", "cold_s", "solved_step", "final_loss", "final_accuracy"]
-MADE = ["cpu_model", "device", "node", "threads", "torch", "python", "started_at", "git_commit"]
-MADE += ["git_dirty", "code_digest", "config_digest"]
 
 
 def main(table, values, run):
     """Print what stands behind the rows of `table` that hold all `values`; run: the run's folder."""
     rows = load(run, table)
-    texts = rows.drop(columns="architecture", errors="ignore").astype(str)
-    rows = rows[[{*values} <= {*row} for row in texts.to_numpy().tolist()]]
+    texts = rows.drop(columns="architecture", errors="ignore").astype(str).to_numpy().tolist()
+    rows = rows[[{*values} <= {*row} for row in texts]]
     if rows.empty:
         raise SystemExit(f"no row of {run}/tables/{table}.parquet holds {' and '.join(values)}")
     show(rows)
@@ -36,11 +33,9 @@ def main(table, values, run):
         findings = load(run, "findings")
         rows = findings[findings["statement"].isin(rows["claim"])]
         show(rows)
-    cells = pd.concat(
-        [part for row in rows.to_dict("records") for part in cells_of(run, table, row)]
-    )
-    for cell in cells.reindex(columns=[*KEYS, *NUMBERS, *MADE]).drop_duplicates().itertuples():
-        print(*about(run, cell._asdict()), sep="\n    ", end="\n\n")
+    cells = [part for row in rows.to_dict("records") for part in cells_of(run, table, row)]
+    for cell in pd.concat(cells).drop_duplicates(KEYS).to_dict("records"):
+        print(*about(run, cell), sep="\n    ", end="\n\n")
 
 
 def cells_of(run, table, row):
@@ -55,25 +50,25 @@ def cells_of(run, table, row):
             for key in ("seq_len", "seed", "lr"):
                 if key in cells and pd.notna(row.get(key)):
                     keep &= cells[key] == row[key]
-            yield cells[keep]
+            yield cells[keep].assign(lr=cells.get("lr"))
 
 
 def about(run, cell):
-    """Lines on a cell: its shard, its numbers, what made it, its samples, how to make it again."""
+    """Lines on a cell: its shard, its numbers and what made it, its samples, how to make it again."""
     names = [f"{key}~{cell[key]}" for key in KEYS[1:]]
     paths = [Path(run, cell["experiment"], *names[i:]).with_suffix(".parquet") for i in (0, 1)]
     path = next((path for path in paths if path.is_file()), None)
     yield str(path or f"{paths[1]} is not kept; this is from the table of cells")
-    yield facts(cell, NUMBERS)
-    yield facts(cell, MADE)
+    yield ", ".join(f"{key} {value}" for key, value in cell.items() if said(value))
     if path:
         table = pq.read_table(path, partitioning=None)
         (row,) = table.to_pylist()
-        said = json.loads(table.schema.metadata[b"provenance"])
         samples = np.array(row.get("samples_s") or row.get("train_loss") or [])
-        yield f"{len(samples)} samples: {np.array2string(samples, threshold=40, max_line_width=10**6)}"
-        yield f"settings: {said['settings']}"
-        yield f"git checkout {cell['git_commit']}; {said['command']}"
+        text = np.array2string(samples, threshold=40, max_line_width=10**6)
+        asked = json.loads(table.schema.metadata[b"provenance"])
+        yield f"{len(samples)} samples: {text}"
+        yield f"settings: {asked['settings']}"
+        yield f"git checkout {cell['git_commit']}; {asked['command']}"
 
 
 def load(run, name):
@@ -85,26 +80,22 @@ def load(run, name):
     return pd.read_parquet(path)
 
 
-def facts(row, keys):
-    return ", ".join(f"{key} {row[key]}" for key in keys if pd.notna(row[key]))
+def said(value):
+    return pd.notna(value) and value != ""
 
 
 def show(rows):
     """Print rows as blocks of `column: value`."""
     for row in rows.to_dict("records"):
-        print(
-            *(f"{k}: {v}" for k, v in row.items() if pd.notna(v) and v != ""), sep="\n", end="\n\n"
-        )
+        print(*(f"{k}: {v}" for k, v in row.items() if said(v)), sep="\n", end="\n\n")
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader such as head may leave
     parser = argparse.ArgumentParser(
-        prog="python -m workflow.why",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="python -m workflow.why", usage="%(prog)s TABLE VALUE ... [--run results]"
     )
-    parser.add_argument("table", help="a table's name, such as verdicts or timing")
-    parser.add_argument("values", nargs="*", help="what stands in the row: claim, model, length")
-    parser.add_argument("--run", default="results", help="the run's folder")
+    parser.add_argument("table")
+    parser.add_argument("values", nargs="*")
+    parser.add_argument("--run", default="results")
     main(**vars(parser.parse_args()))

@@ -149,7 +149,7 @@ class Cluster:
         """The configuration, a key, a shim, and the folders that the daemons expect."""
         if len(str(self.folder)) > 65:
             raise ValueError(f"{self.folder} is too long: sockets get paths of 107 characters")
-        for name in ("state", "bin", *(f"spool/{node}" for node in self.nodes)):
+        for name in ("state", "bin", *self.nodes, *(f"spool/{node}" for node in self.nodes)):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         (self.folder / "munge.socket").unlink(missing_ok=True)
         key = self.folder / "munge.key"
@@ -175,6 +175,9 @@ class Cluster:
         real = shutil.which("srun", path=SEARCHED)
         shim.write_text(f"#!/bin/sh\nSLURM_CONF='{self.conf}' exec {real} \"$@\"\n")
         shim.chmod(0o755)
+        prolog = self.folder / "bin/prolog"
+        prolog.write_text(f"#!/bin/sh\necho export TMPDIR={self.folder}/$SLURMD_NODENAME\n")
+        prolog.chmod(0o755)
 
     def launch(self, *command, name=None):
         """Start a daemon in the foreground, as a child of this process."""

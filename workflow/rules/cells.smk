@@ -22,7 +22,17 @@ rule timing_cell:
     log:
         "<results>/logs/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
     priority: asks(plan.priority)
-    threads: workflow.cores
+    # It has the machine for itself: all cores here, a node that is not shared on a cluster. Slurm
+    # reads slurm_extra, a profile for another scheduler whole_node.
+    threads: workflow.cores if HERE else asks(plan.threads)
+    resources:
+        mem_mb=needs("mem_mb"),
+        runtime=needs("runtime"),
+        gpu=asks(plan.gpu),
+        attempts_left=attempts_left,
+        cells=1,
+        whole_node=1,
+        slurm_extra="--exclusive",
     conda:
         "../../envs/torch.yaml"
     script:
@@ -45,6 +55,13 @@ rule training_cell:
         "<results>/logs/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
     priority: asks(plan.priority)
     threads: asks(plan.threads)
+    resources:
+        mem_mb=needs("mem_mb"),
+        runtime=needs("runtime"),
+        gpu=asks(plan.gpu),
+        attempts_left=attempts_left,
+        cells=1,
+        whole_node=0,
     conda:
         "../../envs/torch.yaml"
     script:

@@ -20,9 +20,25 @@ wildcard_constraints:
     run=f"{re.escape(plan.results)}|results/reference/[^/]+",
 
 
+# Cells that share a cluster's job run one after the other: `resources: cells=1` in a profile has the
+# job ask for the time of all and the memory of one.
+resource_scopes:
+    cells="local",
+
+
 def asks(question):
     """A function of a job's wildcards from one of their values by name."""
     return lambda wildcards: question(**dict(wildcards.items()))
+
+
+def needs(what):
+    """A function of a job's wildcards and attempt: how much of this resource it asks for."""
+    return lambda wildcards, attempt: plan.needs(what, attempt, **dict(wildcards.items()))
+
+
+def attempts_left(wildcards, attempt):
+    """How often a job that lacks memory may still ask for more: where it is submitted, by `retries: 2`."""
+    return 0 if HERE else 3 - attempt
 
 
 # Snakemake's records tell what has changed since a file was made, but they are lost with .snakemake/

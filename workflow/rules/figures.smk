@@ -8,6 +8,19 @@ out: RUN/figures/time.{png,svg}            README figure 1, of the experiment ti
 """
 
 
+localrules:
+    call_figure,
+    time_figure,
+    forward_ram_figure,
+    curves_figure,
+    memory_figure,
+    rates_figure,
+    distance_figure,
+    gradient_flow_figure,
+    attention_figure,
+    audit_figure,
+
+
 rule call_figure:
     """Draw what a call of {wildcards.figure} takes against sequence length."""
     input:

@@ -7,6 +7,11 @@ out: <results>/tables/findings.{csv,parquet}          one row per statement, con
 """
 
 
+localrules:
+    judge,
+    compare_table,
+
+
 rule judge:
     """Hold every statement against the run; what the run lacks is a finding that says so."""
     input:

@@ -7,6 +7,10 @@ out: results/reference/<device>/{config.yaml,tables,figures}   the published run
 """
 
 
+localrules:
+    publish,
+
+
 rule publish:
     """Promote this run to the reference run and rewrite the README's numbers. Always runs when asked for."""
     input:

@@ -7,10 +7,11 @@ import atexit
 from datetime import datetime
 
 from workflow.seqbench.log import command
-from workflow.seqbench.running import own_folder, take_over
+from workflow.seqbench.running import mend_times, own_folder, take_over
 
 if not workflow.remote_exec:
     take_over()
+    mend_times(plan.results)
 
 
 onstart:
@@ -33,20 +34,28 @@ def conclude(outcome):
     """Write the manifest of this run, and say what it lacks."""
     from workflow.seqbench.results import manifest
 
-    jobs = [job for job in workflow.dag.jobs if "seed" in job.wildcards_dict]
-    records = {job.output[0]: workflow.persistence.metadata(job.output[0]) for job in jobs}
+    def seconds(job):
+        record = workflow.persistence.metadata(job.output[0])
+        return record.endtime - record.starttime if record else None
+
+    jobs = [
+        (job.wildcards_dict, job.output[0], job.log[0], seconds(job))
+        for job in workflow.dag.jobs
+        if "seed" in job.wildcards_dict
+    ]
+    if not jobs:
+        return
     lacking = manifest.write(
         f"{plan.results}/manifest.json",
         plan,
-        sorted({job.wildcards_dict["experiment"] for job in jobs}),
-        {shard: record.endtime - record.starttime for shard, record in records.items() if record},
+        jobs,
         outcome=outcome,
         command=command(),
         began=workflow.start_time.isoformat(timespec="seconds"),
         seconds=round((datetime.now() - workflow.start_time).total_seconds(), 1),
     )
     if lacking:
-        print(manifest.summary(plan, lacking, command()), file=sys.stderr)
+        print(manifest.summary(lacking, command()), file=sys.stderr)
 
 
 def tell_time():

@@ -12,6 +12,15 @@ out: <results>/tables/EXPERIMENT.{csv,parquet,md}     one row per (model, seq_le
 """
 
 
+localrules:
+    timing_tables,
+    training_tables,
+    comparison_tables,
+    position_tables,
+    distance_table,
+    fairness_table,
+
+
 rule timing_tables:
     """Aggregate the cells of {wildcards.experiment} over processes; a missing or foreign shard stops it."""
     input:

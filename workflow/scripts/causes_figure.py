@@ -71,9 +71,10 @@ def draw_dose(axis, cells):
 
 
 def draw_interventions(axis, cells):
-    """Who solves it when the gradient is helped or cut, at the longest length that all have."""
+    """Who solves it when the gradient is helped or cut, at the length that most of them have."""
     parts = {name: rows_of(cells, *which) for name, which in INTERVENTIONS.items()}
-    seq_len = max(set.intersection(*(set(rows["seq_len"]) for rows in parts.values())))
+    lengths = pd.concat([rows["seq_len"].drop_duplicates() for rows in parts.values()])
+    seq_len = lengths.mode().max()
     for place, (name, rows) in enumerate(parts.items()):
         parts[name] = rows[rows["seq_len"] == seq_len]
         style.runs(axis, place, parts[name], LSTM, "o")
@@ -88,15 +89,18 @@ def draw_moments(axis, rows):
         look = {"color": TRANSFORMER, "marker": marker, "linestyle": "none", "alpha": 0.7, "mew": 0}
         drop, rise = group["loss_drop_step"], group["attention_rise_step"]
         axis.plot(drop, rise, label=f"{seq_len} tokens", **look)
-    ends = np.array([rows["loss_drop_step"].min(), rows["loss_drop_step"].max()])
+    ends = [rows["loss_drop_step"].min(), rows["loss_drop_step"].max()]
     axis.plot(ends, ends, color="0.3", lw=1.1, ls="--", zorder=1)
-    axis.set(xscale="log", yscale="log", xlabel="step at which the loss drops")
-    axis.set_ylabel("step at which attention finds it")
-    for ticks in (axis.xaxis, axis.yaxis):
-        ticks.set_major_formatter("{x:,.0f}")
+    budget = rows["budget_steps"].max()
+    ticks = [n for n in (10, 30, 100, 300, 1000, 3000, 10_000) if n <= budget]
+    for name in ("x", "y"):
+        axis.set(**{f"{name}scale": "log", f"{name}lim": (20, budget)})
+        axis.set(**{f"{name}ticks": ticks[1:], f"{name}ticklabels": [f"{n:,}" for n in ticks[1:]]})
     axis.minorticks_off()
-    lead = rows["attention_lead_steps"].median()
-    axis.set_title(f"A Transformer's loss drops\n{lead:+.0f} steps after (median)")
+    axis.set(xlabel="step at which the loss drops", ylabel="step at which attention finds it")
+    lead = rows["attention_lead_steps"].dropna().median()
+    moment = "no run was solved" if pd.isna(lead) else f"{lead:+.0f} steps after (median)"
+    axis.set_title(f"A Transformer's loss drops\n{moment}")
     axis.legend(fontsize=8.5)
 
 

@@ -3,10 +3,10 @@
 import shutil
 from pathlib import Path
 
-import pandas as pd
 import yaml
 
 from workflow.seqbench import log
+from workflow.seqbench.results import selecting
 from workflow.seqbench.showing import provenance, readme, tables
 
 
@@ -15,13 +15,16 @@ def main(files, config, reference, page):
 
     Adds the table `run`: machine, commit and cost. The tuning, which is made on demand only, is
     kept unless `files` holds it. `page` is the README whose generated blocks are written anew, or
-    None. Nothing is replaced before everything is there.
+    None. Nothing is replaced before everything is there, and one that is killed is mended by the next.
     """
     if config.get("incomplete"):
         raise log.UserError("incomplete is true: a run is published when all its cells are done")
     reference = Path(reference)
-    fresh = reference.with_name(f".{reference.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
+    fresh, old = (reference.with_name(f".{reference.name}.{age}") for age in ("new", "old"))
+    if old.exists() and not reference.exists():  # killed between the two renames below
+        old.rename(reference)
+    for left in (fresh, old):
+        shutil.rmtree(left, ignore_errors=True)
     kept = [*reference.glob("tables/tuning*"), *reference.glob("figures/tuning*")]
     made = [path for path in map(Path, files) if path.parent.name in ("tables", "figures")]
     for file in [*kept, *made]:
@@ -29,7 +32,7 @@ def main(files, config, reference, page):
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
     cells = {
-        path.stem.removesuffix("_cells"): pd.read_parquet(path)
+        path.stem.removesuffix("_cells"): selecting.read_table(path)
         for path in sorted((fresh / "tables").glob("*_cells.parquet"))
     }
     run = provenance.summarize(cells)
@@ -37,8 +40,10 @@ def main(files, config, reference, page):
     (fresh / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     readme_text = readme.render(Path(page).read_text(), fresh) if page else None
 
-    shutil.rmtree(reference, ignore_errors=True)
+    if reference.exists():
+        reference.rename(old)
     fresh.rename(reference)
+    shutil.rmtree(old, ignore_errors=True)
     if page:
         temporary = Path(page).with_suffix(".new")
         temporary.write_text(readme_text)

@@ -5,10 +5,8 @@ import csv
 import os
 from pathlib import Path
 
-import yaml
-
 from workflow.seqbench import models, tasks, workloads
-from workflow.seqbench.checking import nearest, repetitions, violations
+from workflow.seqbench.checking import nearest, repetitions, schema_of, violations
 from workflow.seqbench.experiments import (
     KINDS,
     ExperimentError,
@@ -36,7 +34,7 @@ def check(config, local=True, files=()):
     was merged from. `config` stays as it is.
     """
     refuse(f"{path}, {problem}" for path in files for problem in repetitions(path))
-    config, schema = copy.deepcopy(config), yaml.safe_load(SCHEMA.read_text())
+    config, schema = copy.deepcopy(config), schema_of(SCHEMA)
     refuse(violations(config, schema))
     refuse(folder_problems(config["pathvars"]["results"]))
     try:
@@ -52,19 +50,13 @@ def check(config, local=True, files=()):
     )
     refuse(model_problems(config))
     refuse(machine_problems(config) if local else [])
-    plan = Plan(config, tuned_rates(Plan(config)))
-    if config["incomplete"]:
-        names = plan.names(on_demand=False)
-        refuse(
-            f"incomplete is true, and no cell of {n} is done" for n in names if not plan.cells(n)
-        )
-    return plan
+    return Plan(config, tuned_rates(Plan(config)))
 
 
 def refuse(problems):
     """Raise a ConfigError that names all problems, where there are any."""
     if problems := dict.fromkeys(problems):
-        raise ConfigError("\n".join(problems))
+        raise ConfigError("\n".join(" ".join(problem.split()) for problem in problems))
 
 
 def folder_problems(results):
@@ -167,7 +159,7 @@ def machine_problems(config):
     """Threads or a device that this machine does not have."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     for name, part in config["experiments"].items():
-        if part["threads"] > cores:
+        if part["threads"] > cores and not part["on_demand"]:  # which is told when it runs
             yield f"experiments.{name}.threads is {part['threads']}; this machine has {cores} cores"
         if part["device"] == "cuda":
             import torch  # two seconds, so only where it is needed

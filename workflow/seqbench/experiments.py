@@ -5,12 +5,17 @@ itself. That is resolved here, after the user's configs have been merged, so tha
 reaches every experiment that is like the changed one.
 """
 
+import math
+from functools import cache
 from zlib import crc32
+
+import yaml
 
 from workflow.seqbench import models
 from workflow.seqbench.log import UserError
+from workflow.seqbench.measuring import supervised
 from workflow.seqbench.results import schemas, sealing
-from workflow.seqbench.sources import digest, load
+from workflow.seqbench.sources import ROOT, digest, load
 
 KINDS = ("timing", "training")
 # Keys of an experiment that span its cells; all others are settings of every cell.
@@ -117,7 +122,7 @@ class Plan:
         """The cells of `grid`; if the config says incomplete, only those that are done."""
         cells = self.grid(experiment)
         if self.config["incomplete"]:
-            cells = [cell for cell in cells if self.done(experiment, cell)]
+            cells = [cell for cell in cells if self.done(experiment, **cell)]
         return cells
 
     def grid(self, experiment, **_):
@@ -211,7 +216,7 @@ class Plan:
         """`cells`, each with what its shard is to be asked for."""
         return [cell | {"asked": self.asked(experiment, **cell)} for cell in self.cells(experiment)]
 
-    def done(self, experiment, cell):
+    def done(self, experiment, **cell):
         """Whether the cell's shard is there, and is what the config and the code ask for."""
         asked = self.asked(experiment, **cell)
         return sealing.asked_of(self.shard(experiment, cell)) == asked
@@ -244,9 +249,40 @@ class Plan:
         """Threads of a job that shares the machine with others."""
         return self.experiments[experiment]["threads"]
 
+    def needs(self, what, attempt, experiment, model, seq_len, **_):
+        """What to ask a cluster for, by workflow/costs.yaml: mem_mb, or runtime in minutes.
+
+        Each attempt asks for more, but for no more minutes than the cell is left to run.
+        """
+        settings = self.settings(experiment, model, seq_len)
+        names = (settings["device"], settings.get("workload"), self.experiments[experiment]["kind"])
+        row = next(costs()[name] for name in names if name in costs())
+        thousands, batch = int(seq_len) / 1000, settings["batch_size"] / row["batch_size"]
+
+        def asked(quantity):
+            constant, linear, square = row.get(quantity, (0, 0, 0))
+            return constant + batch * (linear * thousands + square * thousands**2)
+
+        if what == "mem_mb":
+            return math.ceil(attempt * asked("mem_mb"))
+        minutes = asked("minutes")
+        minutes += asked("minutes_per_1000_steps") * settings.get("steps", 0) / 1000
+        most = row["minutes"][0] + supervised.limit_s(settings) / 60
+        return math.ceil(min(attempt * minutes, most))
+
+    def gpu(self, experiment, **_):
+        """GPUs that a cell needs, or None."""
+        return 1 if self.experiments[experiment]["device"] == "cuda" else None
+
     def device(self):
         """Device of the run, which names its published folder: that of its first experiment."""
         return next(iter(self.experiments.values()))["device"]
+
+
+@cache
+def costs():
+    """{kind of experiment, workload or device: what its cells need}."""
+    return yaml.safe_load((ROOT / "workflow/costs.yaml").read_text())
 
 
 def in_order(mapping):

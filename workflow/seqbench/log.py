@@ -13,7 +13,8 @@ def remember_call(configfiles, config):
     """Tell the jobs of this run how it was called, as far as its results depend on it."""
     options = ["--configfile", *configfiles] if configfiles else []
     options += ["--config", *config] if config else []
-    os.environ["SEQBENCH"] = " ".join(["snakemake --cores 4", *options])
+    start = os.environ.get("SEQBENCH_START", "snakemake --cores 4")  # see profiles/slurm/run
+    os.environ["SEQBENCH"] = " ".join([start, *options])
 
 
 def command():
@@ -53,8 +54,8 @@ def run(main, job):
 
 
 def arguments(main, job):
-    """What `main` takes of the job's named wildcards, inputs, outputs and parameters."""
+    """What `main` takes of the job's named wildcards, inputs, outputs, parameters and resources."""
     named = {}
-    for part in (job.wildcards, job.input, job.output, job.params):
+    for part in (job.wildcards, job.input, job.output, job.params, job.resources):
         named |= dict(part.items())
     return {name: named[name] for name in inspect.signature(main).parameters if name in named}

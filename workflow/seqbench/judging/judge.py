@@ -63,14 +63,16 @@ def condition_findings(condition, run):
         accepted = condition.get("accepted")
         if accepted is not None and not isinstance(missing, NotRun):
             decide = (
-                f"a run of {about['models']} in {cells['experiment']} as the condition needs it"
+                f"a run of {about['models']} in {about['experiment']} as the condition needs it"
             )
             about |= {"outcome": UNDECIDED, "decide": decide}
         if isinstance(accepted, list):
             about |= {"accepted_low": accepted[0], "accepted_high": accepted[1]}
         yield about
         return
-    part = "; ".join(filter(None, (incomplete(run.table(f"{e}_cells")) for e in {*experiments})))
+    part = "; ".join(
+        filter(None, (incomplete(run.table(f"{e}_cells")) for e in dict.fromkeys(experiments)))
+    )
     confidence = CONFIDENCE
     if condition.get("at") == "any":
         confidence = 1 - (1 - CONFIDENCE) / len(lengths)
@@ -101,7 +103,8 @@ def lengths_of(at, selections):
     """The lengths at which a condition is measured; [None] for all of them together."""
     if at is None:
         return [None]
-    common = set.intersection(*(set(selection.cells["seq_len"]) for selection in selections))
+    lengths = [set(s.cells["seq_len"]) for s in selections if not s.cells.empty]
+    common = set.intersection(*lengths) if lengths else set()
     if at == "longest":
         chosen = common and {max(common)}
     else:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-from workflow.seqbench.checking import nearest, repetitions, violations
+from workflow.seqbench.checking import Loader, nearest, repetitions, schema_of, violations
 from workflow.seqbench.log import UserError
 from workflow.seqbench.results.measures import MEASURES
 from workflow.seqbench.sources import ROOT
@@ -30,19 +30,17 @@ ABOUT = ("cells", "measure", "at", "accepted", "shown")  # keys of a condition; 
 def load(path):
     """The statements of a file, checked; UserError with a sentence for each thing that is wrong."""
     try:
-        document = yaml.safe_load(Path(path).read_text())
+        document = yaml.load(Path(path).read_text(), Loader)
         problems = repetitions(path)
     except (yaml.YAMLError, ValueError) as error:  # ValueError: no text, or a date that cannot be
         raise UserError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
-    problems = problems or violations(
-        document, yaml.safe_load(SCHEMA.read_text()), whole="the file"
-    )
+    problems = problems or violations(document, schema_of(SCHEMA), whole="the file")
     if not problems:
         ids = [statement["id"] for statement in document["statements"]]
         problems = [f"the id {name} stands twice" for name in set(ids) if ids.count(name) > 1]
         problems += [p for s in document["statements"] for p in measure_problems(s)]
     if problems:
-        raise UserError("\n".join(f"{path}: {problem}" for problem in problems))
+        raise UserError("\n".join(f"{path}: {' '.join(p.split())}" for p in problems))
     return document["statements"]
 
 

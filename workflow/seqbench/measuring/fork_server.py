@@ -94,7 +94,8 @@ def home():
 def connect():
     """A connection to the server of this Python, these libraries and this environment."""
     torch = importlib.util.find_spec("torch").origin
-    identity = [sys.executable, torch, os.stat(torch).st_mtime_ns, sorted(environment().items())]
+    shared = sorted(item for item in environment().items() if item[0] != "SEQBENCH_QUEUED_S")
+    identity = [sys.executable, torch, os.stat(torch).st_mtime_ns, shared]
     identity.append(Path(__file__).read_text())
     name = hashlib.sha256(repr(identity).encode()).hexdigest()[:16]
     path = home() / name

@@ -25,6 +25,12 @@ except ImportError:  # not a Unix
     resource = None
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
+# Where control groups say what a process may hold, by the controllers that /proc/self/cgroup names:
+# folder, file of the limit, key in memory.stat of what is held. Their second version and their first.
+CGROUPS = {
+    "": ("/sys/fs/cgroup", "memory.max", "anon"),
+    "memory": ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "total_rss"),
+}
 # Where Slurm, PBS, LSF and Grid Engine tell a job its number.
 JOB_IDS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
 
@@ -32,13 +38,15 @@ JOB_IDS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
 def set_up(device, threads):
     """Put torch in a known state: this many intra-op threads, one inter-op thread. Asserted.
 
-    Raises UserError where the device is cuda and there is none.
+    Raises UserError where the device is cuda and there is none, or where there are fewer cores.
     """
     torch.set_num_threads(threads)
     if torch.get_num_interop_threads() != 1:
         torch.set_num_interop_threads(1)
     assert torch.get_num_threads() == threads
     assert torch.get_num_interop_threads() == 1
+    if threads > cores():
+        raise UserError(f"threads is {threads}; {platform.node()} has {cores()} cores")
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError(f"device is cuda, and torch finds no CUDA device on {platform.node()}")
 
@@ -83,7 +91,7 @@ def edited():
     changed = output("git", "status", "--porcelain=v2", "--no-renames", "--", *map(str, loaded))
     for line in (changed or "").splitlines():
         name = line.split(" ", 1 if line[0] == "?" else 8)[-1]
-        committed = output("git", "show", f"HEAD:{name}")
+        committed = output("git", "show", f"HEAD:./{name}")
         if committed is None or substance_of(ast.parse(committed)) != substance(name):
             return True
     return False
@@ -221,10 +229,7 @@ def limited_memory(megabytes, device="cpu"):
     if platform.system() != "Linux" or device != "cpu":
         yield
         return
-    free = psutil.virtual_memory().available
-    group = read_text("/sys/fs/cgroup/memory.max")  # of a container or a cluster job
-    if group and group.isdigit():
-        free = min(free, int(group) - psutil.Process().memory_info().rss)
+    free = free_memory()
     limit = status_bytes("VmData") + (min(megabytes * 1_000_000, free) if megabytes else free)
     before, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard != resource.RLIM_INFINITY:
@@ -234,6 +239,24 @@ def limited_memory(megabytes, device="cpu"):
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (before, hard))
+
+
+def free_memory():
+    """Bytes that the machine has free, or fewer where a container or a cluster job may not have all.
+
+    These are control groups, one within the other; what processes of a group hold counts, cached
+    files do not.
+    """
+    free = [psutil.virtual_memory().available]
+    for line in (read_text("/proc/self/cgroup") or "").splitlines():
+        _, controllers, path = line.split(":", 2)
+        folder, limit, held = CGROUPS.get(controllers, ("", "", ""))
+        for group in (Path(path), *Path(path).parents):
+            allowed = read_text(f"{folder}{group}/{limit}") or ""
+            stat = (read_text(f"{folder}{group}/memory.stat") or "").split()
+            if allowed.isdigit() and held in stat:
+                free.append(int(allowed) - int(stat[stat.index(held) + 1]))
+    return max(0, min(free))
 
 
 def is_out_of_memory(error):
@@ -299,7 +322,7 @@ def output(*command):
     try:
         done = subprocess.run(
             command,
-            cwd=Path(__file__).parent,
+            cwd=ROOT,
             capture_output=True,
             text=True,
             check=True,

@@ -19,14 +19,18 @@ def run(main, module, job):
     job: the `snakemake` object of a script, of a cell.
     """
     arguments = log.arguments(main, job)
-    settings = arguments["settings"]
-    seconds = FACTOR * settings.get("time_limit_s", settings.get("max_seconds")) + MORE_S
+    seconds = limit_s(arguments["settings"])
     Path(job.log[0]).write_text("")
     sys.excepthook = log.report
-    with turn(alone="workload" in settings) as queued_s:
+    with turn(alone="workload" in arguments["settings"]) as queued_s:
         os.environ["SEQBENCH_QUEUED_S"] = str(queued_s)
         returned = watch(f"{module}:main", arguments, job.log[0], seconds)
     sys.exit(0 if returned else 1)
+
+
+def limit_s(settings):
+    """Seconds after which a cell with these settings is ended from outside."""
+    return FACTOR * settings.get("time_limit_s", settings.get("max_seconds")) + MORE_S
 
 
 def watch(function, arguments, path, seconds):
@@ -48,6 +52,15 @@ def watch(function, arguments, path, seconds):
             raise UserError(f"{error}, not for its memory; run the same command again") from error
         ended = {"status": "out of memory", "error": "killed by the system for its memory"}
     return fork_server.call(function, arguments | {"ended": ended}, path, MORE_S)
+
+
+def ask_for_more(row, attempts_left):
+    """UserError where a cell did not fit into what its job may hold, and the next attempt gets more."""
+    signs = row["status"], row.get("unpaired") or ""
+    if attempts_left and any("out of memory" in sign for sign in signs):
+        raise UserError(
+            "the cell needs more memory than its job has; the next attempt asks for more"
+        )
 
 
 def in_this_process(function, arguments, path):

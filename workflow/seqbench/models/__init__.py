@@ -146,7 +146,8 @@ def check_shape(net, name):
 
     def first_call(net, inputs, output):
         hook.remove()
-        shape, kept = getattr(output, "shape", type(output).__name__), inputs[0].shape
+        kept, shape = tuple(inputs[0].shape), type(output).__name__
+        shape = tuple(output.shape) if hasattr(output, "shape") else f"a {shape}"
         if shape != kept:
             raise UserError(f"{name} breaks the contract of a model: of {kept} it makes {shape}")
 

@@ -1,6 +1,5 @@
 """From shards to data frames: every cell that the config asks for, once, and no other."""
 
-import io
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,7 +26,8 @@ def read(path, schema):
             f"{path} is not as it was written: damaged, edited, or of an older version;"
             f" make it again: {again(path)}"
         )
-    table = pq.ParquetFile(io.BytesIO(content), page_checksum_verification=True).read()
+    file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+    table = file.read(use_threads=False)  # many small files: threads cost more than they bring
     if not table.schema.equals(schema):
         differing = sorted(set(table.schema.names) ^ set(schema.names))
         detail = f" (columns that differ: {', '.join(differing)})" if differing else ""
@@ -49,6 +49,8 @@ def collect(paths, schema, cells):
     lr where that is an axis) and `asked`, what their shards were to be asked for (`sealing.asked`);
     each must be there once.
     """
+    if not cells:
+        raise ShardError(f"no cell of {name_of(schema)} is done")
     expected = {tuple(v for k, v in cell.items() if k != "asked"): cell for cell in cells}
     keys = [key for key in cells[0] if key != "asked"]
     tables, holder = [], {}

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from workflow.seqbench.results.measures import crossing, law, mean_ratio, overtakes, ratio, slope
-from workflow.seqbench.results.selecting import Selection, select
+from workflow.seqbench.results.selecting import select
 from workflow.seqbench.results.statistics import classify_ratio
 
 RATIO = ["experiment", "model", "relative_to", "seq_len", "ratio", "ratio_low", "ratio_high"]
@@ -23,8 +23,7 @@ def ratios(run, experiments, margin):
         models = run.table(f"{experiment}_cells")["model"].unique()
         first = select(run, experiment, models[0])
         name = first.reference or models[0]
-        reference = select(run, experiment, name) if name in models else None
-        reference = reference or Selection(name, first.cells.iloc[:0])
+        reference = select(run, experiment, name)
         for model in models:
             if model == first.model == name and first.reference is None:
                 continue

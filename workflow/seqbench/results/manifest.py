@@ -8,59 +8,56 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 MADE_ON = ["node", "device_name", "cpu_cores", "kernel", "python", "torch", "git_commit"]
-SECONDS = ["cell_s", "queued_s"]
+COLUMNS = ["status", "cell_s", "queued_s", *MADE_ON]
 
 
-def write(path, plan, experiments, job_seconds, **about):
-    """Write the manifest of a run that was asked for `experiments`; the shards that are lacking.
+def write(path, plan, jobs, **about):
+    """Write the manifest of a run; {shard: log} of the cells that it lacks.
 
-    job_seconds: what Snakemake noted, {shard: seconds of its job}; about: more to say of the run.
+    jobs: (wildcards, shard, log, seconds that its job took or None) of each cell that was asked
+    for; about: more to say of the run.
     """
-    parts, frames, lacking = {}, [], []
-    for experiment in experiments:
-        wanted = {
-            plan.shard(experiment, c): plan.done(experiment, c) for c in plan.grid(experiment)
-        }
-        done = [shard for shard, is_done in wanted.items() if is_done]
-        lacking += (absent := [shard for shard, is_done in wanted.items() if not is_done])
-        failed = [shard for shard in absent if Path(log_of(plan, shard)).is_file()]
-        columns = ["status", *MADE_ON, *SECONDS]
-        rows = [pq.read_table(s, columns=columns, partitioning=None).to_pydict() for s in done]
-        frame = pd.DataFrame(rows, columns=columns).map(lambda values: values[0])
-        jobs = sum(job_seconds.get(shard, 0) for shard in done)
-        cells, queued = frame[SECONDS].sum()
-        frames.append(frame)
+    table = pd.DataFrame(jobs, columns=["cell", "shard", "log", "job_s"])
+    table["experiment"] = [cell["experiment"] for cell in table["cell"]]
+    table["done"] = [plan.done(**cell) for cell in table["cell"]]
+    rows = [
+        pq.read_table(shard, columns=COLUMNS, partitioning=None).to_pylist()[0] if done else {}
+        for shard, done in zip(table["shard"], table["done"], strict=True)
+    ]
+    table = table.join(pd.DataFrame(rows, columns=COLUMNS))
+    parts = {}
+    for experiment, cells in table.groupby("experiment"):
+        done, lacking = cells[cells["done"]], cells[~cells["done"]]
+        seconds = done[["cell_s", "queued_s", "job_s"]].sum().astype(float).round(1)
         parts[experiment] = {
-            "cells": {"expected": len(wanted), "done": len(done), "failed": len(failed)},
-            "status": Counter(frame["status"]),
-            "lacking": absent,
+            "cells": {
+                "expected": len(cells),
+                "done": len(done),
+                "failed": sum(Path(log).is_file() for log in lacking["log"]),
+            },
+            "status": Counter(done["status"]),
+            "lacking": lacking["shard"].tolist(),
             "seconds": {
-                "training" if plan.trains(experiment) else "measuring": round(cells, 1),
-                "waiting": round(queued, 1),
-                "starting and importing": round(max(0, jobs - cells - queued), 1),
+                "training" if plan.trains(experiment) else "measuring": seconds["cell_s"],
+                "waiting": seconds["queued_s"],
+                "starting, importing, writing": seconds["job_s"] - seconds[:2].sum(),
             },
         }
-    made = pd.concat(frames)[MADE_ON].drop_duplicates().to_dict("records") if frames else []
-    manifest = about | {"experiments": parts, "made on": made}
+    made = table.loc[table["done"], MADE_ON].drop_duplicates().to_dict("records")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
+    manifest = about | {"experiments": parts, "made on": made}
     Path(path).write_text(json.dumps(manifest, indent=2) + "\n")
-    return lacking
+    return dict(table.loc[~table["done"], ["shard", "log"]].to_numpy().tolist())
 
 
-def log_of(plan, shard):
-    """The log of a shard's job."""
-    name = Path(shard).relative_to(plan.results).with_suffix(".log")
-    return f"{plan.results}/logs/{name}"
-
-
-def summary(plan, lacking, again):
+def summary(lacking, command):
     """In words: which cells a run lacks, the last line of each one's log, and how to go on."""
     lines = [f"{len(lacking)} cells are not done; tables and figures that need them are not made:"]
-    for shard in lacking[:10]:
-        log = Path(log_of(plan, shard))
-        text = log.read_text(errors="replace").split("\n") if log.is_file() else []
-        said = next((line for line in reversed(text) if line.strip()), "not begun")
-        lines.append(f"  {shard}: {said[:300]}\n    log: {log}")
+    for shard, log in [*lacking.items()][:10]:
+        text = Path(log).read_text(errors="replace").strip() if Path(log).is_file() else ""
+        lines.append(f"  {shard}: {text.splitlines()[-1][:300] if text else 'not begun'}")
+        lines.append(f"    log: {log}")
     lines += ["  ..."] * (len(lacking) > 10)
-    lines += [f"Try these again, and these only: {again}"]
+    lines.append(f"Try these again, and these only: {command}")
+    lines.append("Tables of the cells that are done, marked as such: --config incomplete=True")
     return "\n".join(lines)

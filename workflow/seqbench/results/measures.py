@@ -57,10 +57,12 @@ def ratio(a, b, of="time_s", confidence=CONFIDENCE):
     note = f"{len(failed)} not completed: {', '.join(sorted(set(failed)))}" if failed else ""
     if not n:
         note = note or "no pair was completed"
-        ran = max(first.count(), second.count())
-        if failed and ran >= statistics.MIN_RUNS:
-            bound = 0.0 if first.count() else math.inf
-            return Estimate(bound, bound, bound, len(failed), "failed in each process", note=note)
+        columns = of if isinstance(of, list) else [of, of]
+        tried = min(len(side.cells) for side in (a, b))  # of its own, each alone or with partners
+        ran = [side.cells[column].count() for side, column in zip((a, b), columns, strict=True)]
+        if min(ran) == 0 and min(tried, max(ran)) >= statistics.MIN_RUNS:
+            bound = 0.0 if ran[0] else math.inf
+            return Estimate(bound, bound, bound, tried, "failed in each process", note=note)
     return Estimate(value, low, high, n, method, "log", note=note)
 
 
@@ -94,7 +96,7 @@ def together(a, b, of):
     """
     columns = of if isinstance(of, list) else [of, of]
     lengths = [set(side.cells["seq_len"]) for side in (a, b)]
-    alike = not lengths[1] or lengths[0] & lengths[1]
+    alike = not all(lengths) or lengths[0] & lengths[1]
     if columns == ["time_s", "time_s"]:
         if alike and b.model == a.reference:
             return matched(a.matrix("time_s"), a.matrix("reference_time_s"), True)
@@ -249,21 +251,22 @@ def steps_to_solve(a, confidence=CONFIDENCE):
 def steps_ratio(a, b, confidence=CONFIDENCE):
     """How many times b's steps a takes until it is solved, seed by seed; the median over seeds.
 
-    A seed that a does not solve takes infinitely many times as many, more than its budget over b's
-    steps; one that b does not solve says nothing.
+    Where a seed is not solved by both, it is known to lie between two bounds: a run takes more
+    steps than it was trained. The interval is that of the lower bounds below and of the upper above.
     """
     first, second = (side.cells.set_index("seed") for side in (a, b))
     first, second = first.align(second, join="inner", axis=0)
-    known = second["solved_step"].notna()
-    first, second = first[known], second[known]
-    steps = first["solved_step"].astype(float)
-    if steps.notna().all():
-        value, low, high, method = log_ratio(steps, second["solved_step"], True, confidence)
-        return Estimate(value, low, high, len(steps), method, "log")
-    times = steps.fillna(math.inf) / second["solved_step"]
-    value, low, high, method = statistics.median_interval(times, confidence)
-    limit = (censored_at(first) / second["solved_step"]).median()
-    return Estimate(value, low, high, len(times), method, limit=limit)
+    steps = [side["solved_step"].astype(float) for side in (first, second)]
+    if (n := len(first)) and all(known.notna().all() for known in steps):
+        value, low, high, method = log_ratio(*steps, True, confidence)
+        return Estimate(value, low, high, n, method, "log")
+    least = steps[0].fillna(censored_at(first)) / steps[1].fillna(math.inf)
+    most = steps[0].fillna(math.inf) / steps[1].fillna(censored_at(second))
+    limit, low, _, _ = statistics.median_interval(least, confidence)
+    value, _, high, method = statistics.median_interval(most, confidence)
+    if math.isnan(low + high):  # too few for order statistics, and of bounds there is no t-interval
+        low, high, method = math.nan, math.nan, statistics.not_enough(n)
+    return Estimate(value, low, high, n, method, limit=limit)
 
 
 def loss_at(a, step, confidence=CONFIDENCE):

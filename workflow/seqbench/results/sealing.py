@@ -1,12 +1,16 @@
-"""What a shard says of itself in a few bytes that need no Parquet: a checksum, and what was asked for.
+"""Parquet files that say in a few bytes, which need no Parquet, whether they are what was written.
 
-The seal is the sha256 of the file with the seal itself blank; it tells a damaged or edited shard. The
-digest of what was asked for tells one that another config, or other code, has made.
+The seal is the sha256 of the file with the seal itself blank; it tells a damaged or edited file. The
+digest of what a shard was asked to be tells one that another config, or other code, has made.
 """
 
 import hashlib
+import io
 import json
+import os
 import re
+import uuid
+from pathlib import Path
 
 BLANK = b"sha256:" + b"0" * 64
 SEAL, ASKED = re.compile(rb"sha256:[0-9a-f]{64}"), re.compile(rb"asked:[0-9a-f]{16}")
@@ -19,8 +23,28 @@ def sealed(content):
 
 
 def intact(content):
-    """Whether these are the bytes that were sealed."""
-    return len(SEAL.findall(content)) == 1 and sealed(SEAL.sub(BLANK, content)) == content
+    """Whether these are the bytes that were sealed; None where there is no seal."""
+    seals = SEAL.findall(content)
+    return sealed(content.replace(seals[0], BLANK)) == content if seals else None
+
+
+def save(table, path):
+    """Write an Arrow table sealed, by way of a temporary file: whole or not at all."""
+    import pyarrow.parquet as pq  # not needed where only digests are asked for
+
+    path, content = Path(path), io.BytesIO()
+    about = (table.schema.metadata or {}) | {b"seal": BLANK}
+    pq.write_table(table.replace_schema_metadata(about), content, write_page_checksum=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")  # two nodes may have one pid
+    try:
+        with open(temporary, "wb") as file:
+            file.write(sealed(content.getvalue()))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def asked(parameters):

@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from workflow.seqbench.log import UserError, again
+from workflow.seqbench.results import sealing
+
 EVERY = "every"  # in place of a model's name: the cells of all models together
 
 
@@ -39,9 +42,17 @@ class Run:
         if name not in self.tables:
             raise NotRun(f"{name.removesuffix('_cells')} was not run")
         if not isinstance(self.tables[name], pd.DataFrame):
-            path = Path(self.tables[name])
-            self.tables[name] = (pd.read_csv if path.suffix == ".csv" else pd.read_parquet)(path)
+            self.tables[name] = read_table(self.tables[name])
         return self.tables[name]
+
+
+def read_table(path):
+    """A table's file, .csv or .parquet; UserError where it is damaged."""
+    if Path(path).suffix == ".csv":
+        return pd.read_csv(path)
+    if sealing.intact(Path(path).read_bytes()) is False:
+        raise UserError(f"{path} is damaged; make it again: {again(path)}")
+    return pd.read_parquet(path)
 
 
 class Selection(NamedTuple):
@@ -78,10 +89,13 @@ def incomplete(cells):
 def select(run, experiment, model, seq_len=None, needs=None):
     """The Selection of a model's cells that were made at `seq_len` and as `needs` says.
 
-    needs: {column: value}; cells that were made otherwise do not count. NotInRun where none are left.
+    needs: {column: value}; cells that were made otherwise do not count. NotInRun where none are left,
+    unless the model is the one that took turns with the others and has no cells of its own.
     """
     cells = run.table(f"{experiment}_cells")
     wanted = ({} if seq_len is None else {"seq_len": seq_len}) | (needs or {})
+    if "reference" in cells and model in {*cells["reference"]} - {*cells["model"]}:
+        return Selection(model, cells.iloc[:0])
     if model != EVERY:
         cells = cells[cells["model"] == model]
     for column, value in wanted.items():

@@ -1,14 +1,9 @@
 """Shards: one Parquet file of one row per cell, sealed, written whole or not at all, checked on reading."""
 
-import io
 import json
-import os
-import uuid
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from workflow.seqbench.log import UserError, again
 from workflow.seqbench.results import sealing
@@ -26,7 +21,7 @@ class ShardError(UserError):
 
 
 def write(row, schema, path, parameters):
-    """Write a cell's row (a dict with every column) to `path`, by way of a temporary file.
+    """Write a cell's row (a dict with every column) to `path`.
 
     A job that dies, or runs twice, never leaves half a shard. `parameters` are what the cell was
     asked for; they go into the file's metadata, and their digest (`sealing`) with them.
@@ -40,23 +35,9 @@ def write(row, schema, path, parameters):
     about = {
         "provenance": json.dumps({**parameters, "command": again(path)}, sort_keys=True),
         "asked": sealing.asked(parameters),
-        "seal": sealing.BLANK.decode(),
     }
     table = pa.Table.from_pylist([row], schema=schema)
-    content = io.BytesIO()
-    table = table.replace_schema_metadata({**schema.metadata, **about})
-    pq.write_table(table, content, write_page_checksum=True)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")  # two nodes may have one pid
-    try:
-        with open(temporary, "wb") as file:
-            file.write(sealing.sealed(content.getvalue()))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    sealing.save(table.replace_schema_metadata({**schema.metadata, **about}), path)
 
 
 def wrong_values(row, schema):

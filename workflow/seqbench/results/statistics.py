@@ -42,7 +42,7 @@ def median_interval(values, confidence=CONFIDENCE):
     # The interval [x(rank), x(n + 1 - rank)] leaves out each tail with P(Bin(n, 1/2) < rank).
     if rank >= 1:
         return median, float(values[rank - 1]), float(values[n - rank]), "order statistics"
-    if n >= 3 and values[0] > 0:
+    if n >= 3 and values[0] > 0 and values[-1] < math.inf:
         logs = np.log(values)
         half = stats.t.ppf((1 + confidence) / 2, n - 1) * logs.std(ddof=1) / math.sqrt(n)
         center = logs.mean()

@@ -4,8 +4,10 @@ from functools import cache
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import yaml
 
+from workflow.seqbench.results import sealing
 from workflow.seqbench.results.measures import mean_ratio
 from workflow.seqbench.results.selecting import Selection
 from workflow.seqbench.showing import text
@@ -54,7 +56,7 @@ def write(frame, *paths, shown=None):
             case ".csv":
                 frame.to_csv(path, index=False)
             case ".parquet":
-                frame.to_parquet(path, index=False)
+                sealing.save(pa.Table.from_pandas(frame, preserve_index=False), path)
             case ".md":
                 path.write_text(
                     shown if isinstance(shown, str) else markdown(frame if shown is None else shown)

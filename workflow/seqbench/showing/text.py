@@ -20,6 +20,8 @@ def of(text):
 
 def digits(value):
     """Three digits with their zeros: 1.00, 0.420, 24.0; tiny ones as 6e-22."""
+    if math.isinf(value):
+        return "∞"
     if 0 < abs(value) < 1e-3:
         return f"{value:.0e}"
     return f"{value:#.3g}".rstrip(".") if abs(value) < 1000 else f"{value:,.0f}"
@@ -157,5 +159,7 @@ def finding(row):
     elif row.measure in ("crossing", "overtakes"):
         text = tokens(value, low, high, level)
     else:
-        text = interval(value, low, high, digits, level)
+        if math.isinf(value) and not missing(row.limit):
+            value = f"more than {digits(row.limit)}"
+        text = interval(value, low, high, lambda x: x if isinstance(x, str) else digits(x), level)
     return f"{text} ({row.note})" if row.note else text
