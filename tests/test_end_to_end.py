@@ -161,44 +161,6 @@ def test_models_of_known_truth_come_out_as_known(project):
     assert (ratios["ratio_high"] > 1 / 1.15).all()
 
 
-def test_every_other_experiment_runs(project):
-    """What smoke leaves out: the audit's experiments, the costs, the tuning, the comparison."""
-    small = {"on_demand": False, "seq_lens": [50], "seeds": [0]}
-    override = {
-        "experiments": {
-            "timing_audit": small | {"seq_lens": [100]},
-            "recall_audit": small | {"seq_lens": [4]},
-            "train_step": small | {"models": ["lstm"]},
-            "decode": small | {"models": ["lstm", "transformer_decoder_no_cache_matched"]},
-            "tuning": small
-            | {
-                "models": ["lstm"],
-                "seq_lens": [4],
-                "seeds": [1000],
-                "learning_rates": [0.002, 0.005],
-            },
-        }
-    }
-    project.snakemake("all", "tuning", config=override)
-    reference = project / "results/reference/cpu"
-    (reference / "tables").mkdir(parents=True, exist_ok=True)
-    for table in (project / "results/tables").iterdir():
-        (reference / "tables" / table.name).write_bytes(table.read_bytes())
-    project.snakemake("compare", config=override)
-
-    tables = project / "results/tables"
-    audit = pd.read_csv(tables / "audit.csv")
-    assert set(audit["part"]) == {"time", "recall"}
-    assert set(audit["source"]) >= {"workflow/original/original_timing_cells.csv"}
-    assert len(pd.read_csv(tables / "tuning.csv")) == 2
-    assert len(pd.read_csv(tables / "decode.csv")) == 2
-    assert len(pd.read_csv(tables / "expectations.csv")) > 10
-    assert len(pd.read_csv(tables / "verdicts.csv")) == 9
-    assert set(pd.read_csv(tables / "compare.csv")["part"]) == {"timing", "recall", "claims"}
-    for figure in ("audit", "train_step", "decode", "tuning", "timing_audit", "recall_audit"):
-        assert (project / f"results/figures/{figure}.png").stat().st_size > 5000
-
-
 def test_a_killed_run_goes_on_where_it_was(project):
     """SIGKILL in the middle of a cell: finished shards stay, no half shard, the rest is made."""
     grid = {"models": ["lstm"], "seq_lens": [4], "seeds": [50, 51, 52]}
@@ -231,11 +193,10 @@ def test_a_killed_run_goes_on_where_it_was(project):
     missing = wanted - done()
     assert missing
 
-    # The second shard was there, but Snakemake may not have noted yet that it was complete.
-    project.snakemake("--unlock", config=override)
+    # The second shard is kept too, though Snakemake may not have noted yet that it was complete.
     jobs = project.planned(*shards, config=override)
     left = {f"seed~{job.cell[3]}.parquet" for job in jobs if job.cell}
-    assert missing <= left <= wanted - {first}
+    assert left == missing
     project.snakemake(*shards, config=override)
     assert done() == wanted
     assert (folder / first).read_bytes() == content

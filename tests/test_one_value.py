@@ -28,6 +28,7 @@ from workflow.seqbench.judging.statements import load
 from workflow.seqbench.results import comparisons, measures, shards, summaries
 from workflow.seqbench.results.schemas import columns, schema
 
+STATEMENTS = ("claims", "causes", "expectations", "audit", "answers")
 CLAIMS = ROOT / "workflow/statements/claims.yaml"
 PUBLISHED = sorted(
     path.parent
@@ -66,11 +67,13 @@ TIMES = {
         "transformer_matched": lambda n: 0.4 * encoder(n),
         "transformer_sdpa_matched": lambda n: 0.3 * encoder(n),
     },
-    "timing_audit": {"lstm": line, "transformer": lambda n: 3 * encoder(n)},
+    "timing_original": {"lstm": line, "transformer": lambda n: 3 * encoder(n)},
+    "timing_audit": {"transformer": lambda n: 3 * encoder(n)},
     "decode": {"lstm": lambda n: 1e-4, "transformer_decoder_matched": lambda n: 1e-4 + 1e-7 * n},
 }
 SETTINGS = {
     "timing": {"n": 6},
+    "timing_original": {"n": 6, "mode": "train", "calls": "cold"},
     "timing_audit": {"n": 4, "mode": "train"},
     "decode": {"n": 3, "lengths": (100, 1000, 4000), "workload": "decode"},
 }
@@ -85,10 +88,19 @@ STEPS = {
         ("transformer_matched", 25): [75, 100, 100, 125, 125, 125],
         ("transformer_matched", 100): [150, 175, 200, 200, 225, 250],
     },
+    "recall_original": {("lstm", 100): [NAN] * 6, ("transformer", 100): [400, *[NAN] * 5]},
     "recall_audit": {
         ("transformer_no_dropout", 100): [450, 475, 500, 600],
         ("transformer_small", 100): [250, 275, 300, 300],
     },
+    "readout": {
+        ("transformer_last", 25): [500, 525, 600, 650, 700, NAN],
+        ("transformer_matched", 25): [75, 100, 100, 125, 125, 150],
+        ("transformer_last", 100): [NAN] * 6,
+        ("transformer_matched", 100): [150, 175, 200, 200, 225, 250],
+    },
+    "forget_bias_batch8": {("lstm_bias_2", 25): [800, 850, 900, 900, 950, 975]},
+    "forget_bias_batch128": {("lstm_bias_2", 25): [200, 225, 250, 250, 275, 300]},
 }
 BUDGET = 1000
 
@@ -105,7 +117,10 @@ def example(kind):
 
 
 def timing_rows(experiment):
-    settings = SETTINGS[experiment] | {"spread": 0.03, "reference": TIMES[experiment]["lstm"]}
+    settings = SETTINGS[experiment] | {
+        "spread": 0.03,
+        "reference": TIMES[experiment].get("lstm", line),
+    }
     for seed, (model, law) in enumerate(TIMES[experiment].items()):
         frame = timed(law, model, seed=seed, **settings)
         frame["cold_s"] *= 5
@@ -169,11 +184,11 @@ def judge_all(folder, tables, statements=ROOT / "workflow/statements"):
     """Judge the tables of cells and curves in a folder; the results go to another one."""
     cells = [*tables.glob("*_cells.parquet"), *tables.glob("*_curves.parquet")]
     judge.main(
-        *(statements / f"{name}.yaml" for name in ("claims", "expectations", "audit", "answers")),
+        *(statements / f"{name}.yaml" for name in STATEMENTS),
         [path for path in cells if not path.name.startswith("tuning")],
         sorted((ROOT / "workflow/original").glob("*.csv")),
         files(folder, "findings", ".csv", ".parquet"),
-        *(files(folder, name) for name in ("verdicts", "expectations", "audit", "answers")),
+        *(files(folder, name) for name in ("verdicts", *STATEMENTS[1:])),
     )
 
 
@@ -304,8 +319,8 @@ def quantity_of(row):
 
 
 def judged_in(folder):
-    """Tables `findings`, `expectations` and `audit`, and the words of `verdicts`."""
-    for name in ("findings", "expectations", "audit"):
+    """Tables `findings`, `causes`, `expectations` and `audit`, and the words of `verdicts`."""
+    for name in ("findings", *STATEMENTS[1:]):
         for row in pd.read_parquet(folder / f"{name}.parquet").to_dict("records"):
             if row["n"]:
                 bounds = (row[key] for key in ("value", "low", "high", "confidence"))
@@ -313,8 +328,9 @@ def judged_in(folder):
     found = pd.read_parquet(folder / "findings.parquet")
     words = pd.read_parquet(folder / "verdicts.parquet").set_index("claim")["evidence"]
     for claim in load(CLAIMS):
-        texts = dict(part.split(", ", 1) for part in words[claim["id"]].split(" | "))
-        for condition, said in texts.items():
+        texts = words[claim["id"]].split(" | ")
+        for condition, said in zip(claim["conditions"], texts, strict=True):
+            assert said.startswith((f"{condition}, ", f"{condition}: "))
             rows = found[(found["statement"] == claim["id"]) & (found["condition"] == condition)]
             yield from said_in(f"verdicts.parquet, {claim['id']}, {condition}", said, rows)
 
@@ -362,16 +378,14 @@ def same(a, b, *places):
 def contradictions(places):
     """Sentences on quantities with two values, or two intervals of one confidence."""
     found = []
-    for quantity, (first, *others) in places.items():
-        for other in others:
-            pairs = [("value", first.value, other.value)]
-            if None not in (first.low, other.low) and first.confidence == other.confidence:
-                pairs += [("low", first.low, other.low), ("high", first.high, other.high)]
-            found += [
-                f"{quantity}: {name} {a} in {first.where}, {b} in {other.where}"
-                for name, a, b in pairs
-                if not same(a, b, first, other)
-            ]
+    for quantity, stands in places.items():
+        for name in ("value", "low", "high"):
+            first = {}  # one for each confidence where it is a bound
+            for place in (p for p in stands if getattr(p, name) is not None):
+                at = first.setdefault(name == "value" or place.confidence, place)
+                a, b = getattr(at, name), getattr(place, name)
+                if not same(a, b, at, place):
+                    found.append(f"{quantity}: {name} {a} in {at.where}, {b} in {place.where}")
     return found
 
 
@@ -475,7 +489,7 @@ def test_the_published_tables_have_one_value_for_each_quantity(reference):
 @pytest.mark.parametrize("reference", PUBLISHED, ids=lambda path: path.parent.name)
 def test_published_verdicts_are_those_of_the_published_cells(reference, tmp_path):
     judge_all(tmp_path, reference)
-    for name in ("findings", "verdicts", "expectations", "audit", "answers"):
+    for name in ("findings", "verdicts", *STATEMENTS[1:]):
         fresh, committed = (pd.read_parquet(f / f"{name}.parquet") for f in (tmp_path, reference))
         pd.testing.assert_frame_equal(fresh, committed)
         if name != "findings":

@@ -54,6 +54,9 @@ def refusals(path):
 def test_a_right_file_loads_as_written(write):
     assert load(write()) == [STATEMENT]
     assert options(CONDITION | {"of": "cold_s", "shown": []}) == {"of": "cold_s"}
+    assert experiments_of(CONDITION) == ["timing", "timing"]
+    [two] = load(write(cells={"experiment": ["timing", "decode"]}))
+    assert experiments_of(two["conditions"]["c"]) == ["timing", "decode"]
 
 
 @pytest.mark.parametrize(
@@ -68,6 +71,15 @@ def test_a_right_file_loads_as_written(write):
         ),
         ({"shown": [{"measure": "raito"}]}, "one, c: measure is 'raito'; did you mean ratio?"),
         ({"cells": {"seq_lens": [100]}}, "one, c: seq_lens needs one length for each model"),
+        (
+            {"cells": {"experiment": ["timing"]}},
+            "one, c: experiment needs one name, or one for each model",
+        ),
+        (
+            {"cells": {"experiment": 7}},
+            "statements.0.conditions.c.cells.experiment is 7; experiment is the name of an experiment,"
+            " or a list of one for each model.",
+        ),
         (
             {"at": "sometimes"},
             "statements.0.conditions.c.at is 'sometimes'; at is each, longest, any, or a length in tokens.",

@@ -654,6 +654,95 @@ def test_the_original_protocol_is_one_cold_call(rows):
     assert (row["mode"], row["calls"]) == ("train", "cold")
 
 
+TRANSFORMER = {"architecture": "transformer"}
+SECONDS_PER_TOKEN = {"lstm": 1e-4, "transformer": 3e-4}
+
+
+@pytest.fixture
+def first_calls(clock, monkeypatch):
+    """Columns of a cell by the original's protocol, on a clock that is set, and the calls it made.
+
+    A call takes SECONDS_PER_TOKEN, and the first of a model in the process a second more.
+    """
+    made, begun = [], set()
+
+    def prepare(entry, settings, seq_len):
+        name, module = entry["architecture"], torch.nn.Linear(1, 1).train()
+        instance = len(made), name, seq_len
+        made.append([])
+
+        def call():
+            made[instance[0]].append((name, seq_len))
+            clock.taking(SECONDS_PER_TOKEN[name] * seq_len + (name not in begun))()
+            begun.add(name)
+            return torch.zeros(1)
+
+        return workloads.Workload(module, call, seq_len, 0)
+
+    monkeypatch.setattr(measure, "prepare", prepare)
+    monkeypatch.setattr(machine, "peak_memory", lambda call, device: (call(), 0))
+    monkeypatch.setattr(measure, "in_turns", lambda *arguments: arguments)
+    monkeypatch.setattr(measure, "sample_columns", lambda samples: {"calibration_s": 1.0})
+
+    def columns(seq_len, model, reference=LSTM, **own):
+        settings = settings_of(mode="train", calls="cold", **own)
+        reference = reference and {"name": "lstm", "entry": reference}
+        return measure.timed_columns(seq_len, model, reference, settings, None), made
+
+    return columns
+
+
+def test_the_notebooks_protocol_calls_all_lengths_in_order(first_calls):
+    """A call of each model at each length, up to the cell's own, each of a new instance."""
+    columns, made = first_calls(1000, TRANSFORMER, called_before=[500, 100, 1000, 2000])
+    *before, own = made
+    pairs = [(name, n) for n in (100, 500, 1000) for name in ("lstm", "transformer")]
+    assert before == [[pair] for pair in pairs[:-1]]
+    assert own == [("transformer", 1000)] * 2  # timed, and once more for its memory
+    assert "status" not in columns and "error" not in columns
+    # What only the first call of a process pays for is long over at 1,000 tokens.
+    assert columns["time_s"] == columns["cold_s"] == pytest.approx(0.3)
+    assert columns["reference_time_s"] == pytest.approx(0.1)
+    assert columns["samples_s"] == [] and columns["stop_reason"] == "cold call only"
+
+
+def test_at_the_first_length_the_process_is_cold_as_in_the_notebook(first_calls):
+    columns, made = first_calls(100, TRANSFORMER, called_before=[100, 500])
+    assert made == [[("lstm", 100)], [("transformer", 100)] * 2]
+    assert columns["time_s"] == pytest.approx(1.03)
+    assert columns["reference_time_s"] == pytest.approx(1.01)
+
+
+@pytest.mark.parametrize("reference", [LSTM, None], ids=["the reference itself", "no reference"])
+def test_a_cell_of_the_reference_repeats_its_part_of_the_protocol(first_calls, reference):
+    columns, made = first_calls(500, LSTM, reference, called_before=[100, 500])
+    assert made == [[("lstm", 100)], [("lstm", 500)] * 2]
+    assert columns["time_s"] == pytest.approx(0.05)
+    assert columns.get("reference_time_s") is None
+
+
+def test_steady_calls_have_none_before_them(clock, monkeypatch):
+    def prepare(*arguments):
+        raise AssertionError("nothing is to be prepared")
+
+    monkeypatch.setattr(measure, "prepare", prepare)
+    settings = settings_of(calls="steady", called_before=[100, 500])
+    reference = {"name": "lstm", "entry": LSTM}
+    assert measure.calls_before(TRANSFORMER, reference, settings, 500) == {}
+
+
+def test_a_call_before_that_does_not_fit_is_a_row(monkeypatch):
+    """Memory or time that a shorter length or the reference does not find ends the cell."""
+
+    def full(entry, settings, seq_len):
+        raise MemoryError(f"{entry['architecture']} at {seq_len}")
+
+    monkeypatch.setattr(measure, "prepare", full)
+    row = in_this_process(monkeypatch, TRANSFORMER, calls="cold", called_before=[10, 20])
+    assert (row["status"], row["error"]) == ("out of memory", "lstm at 10")
+    assert "time_s" not in row and "reference_time_s" not in row
+
+
 def test_a_cell_that_takes_too_long_is_a_row(rows):
     row = rows["slow"]
     assert row["status"] == "over budget"

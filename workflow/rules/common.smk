@@ -71,7 +71,7 @@ def force(path, reason):
 
 def static(name):
     """A file of the workflow's own, as seen from the working directory."""
-    return os.path.relpath(ROOT / "workflow" / name)
+    return local(os.path.relpath(ROOT / "workflow" / name))
 
 
 def table(name):

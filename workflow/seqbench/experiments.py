@@ -266,13 +266,14 @@ class Plan:
         if what == "mem_mb":
             return math.ceil(attempt * asked("mem_mb"))
         minutes = asked("minutes")
-        minutes += asked("minutes_per_1000_steps") * settings.get("steps", 0) / 1000
+        if "steps" in settings:
+            minutes += asked("minutes_per_1000_steps") * settings["steps"] / 1000
         most = row["minutes"][0] + supervised.limit_s(settings) / 60
         return math.ceil(min(attempt * minutes, most))
 
     def gpu(self, experiment, **_):
-        """GPUs that a cell needs, or None."""
-        return 1 if self.experiments[experiment]["device"] == "cuda" else None
+        """GPUs that a cell needs."""
+        return int(self.experiments[experiment]["device"] == "cuda")
 
     def device(self):
         """Device of the run, which names its published folder: that of its first experiment."""
