@@ -6,6 +6,7 @@ out: <results>/manifest.json
 import atexit
 from datetime import datetime
 
+from snakemake.common import __version__
 from workflow.seqbench.log import command
 from workflow.seqbench.running import mend_times, own_folder, take_over
 
@@ -54,6 +55,7 @@ def conclude(outcome):
         jobs,
         outcome=outcome,
         command=command(),
+        snakemake=__version__,
         began=workflow.start_time.isoformat(timespec="seconds"),
         seconds=round((datetime.now() - workflow.start_time).total_seconds(), 1),
     )

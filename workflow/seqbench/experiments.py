@@ -76,10 +76,9 @@ def code_of(kind, settings, *entries):
     """
     package = {"timing": "workloads", "training": "tasks"}[kind]
     built = [e for entry in entries if entry for e in (entry, entry.get("match_parameters_to"))]
-    layout = {name: row[::2] for name, row in schemas.columns(kind).items()}
     modules = {models.locate(entry["architecture"])[0] for entry in built if entry}
     action = f"workflow.seqbench.{package}.{settings.get('workload') or settings.get('task')}"
-    return (f"workflow.scripts.{kind}_cell", action, *sorted(modules)), str(layout)
+    return (f"workflow.scripts.{kind}_cell", action, *sorted(modules)), schemas.layout(kind)
 
 
 def load_code(asked, kind, settings, *entries):
