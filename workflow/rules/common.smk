@@ -71,7 +71,7 @@ def force(path, reason):
 
 def static(name):
     """A file of the workflow's own, as seen from the working directory."""
-    return os.path.relpath(ROOT / "workflow" / name)
+    return local(os.path.relpath(ROOT / "workflow" / name))
 
 
 def table(name):
@@ -107,6 +107,17 @@ def published_figures():
         for figure, table in FIGURES.items()
         if (reference.parent / f"tables/{table}.parquet").is_file()
     ]
+
+
+def tables_of(run):
+    """Parquet tables of a run: those that this config makes, or those that a published run has."""
+    if run != plan.results:
+        return sorted(map(str, Path(run, "tables").glob("*.parquet")))
+    names = ["ratios", "scaling", "distance", "gradient_flow", "attention", "fairness"]
+    names += ["findings", "verdicts", "causes", "expectations", "audit", "answers"]
+    for experiment in plan.names(on_demand=False):
+        names += [experiment, f"{experiment}_cells", f"{experiment}_{plan.lists(experiment)}"]
+    return [f"{run}/tables/{name}.parquet" for name in names]
 
 
 remember_call(
