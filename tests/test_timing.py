@@ -895,4 +895,4 @@ def test_every_process_has_weights_inputs_and_an_order_of_its_own(monkeypatch):
         in_this_process(monkeypatch, seed=seed, base_seed=base_seed)
     assert drawn[0] == drawn[1]
     for numbers in zip(*drawn[1:], strict=True):
-        assert len({tuple(numbers_of_one) for numbers_of_one in numbers}) == 4
+        assert len({tuple(each) for each in numbers}) == 4
