@@ -14,6 +14,7 @@ import time
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import torch
 import yaml
 
 from tests.conftest import BIN, ROOT, SMOKE, Project, shipped
@@ -227,6 +228,10 @@ def test_a_cell_that_fails_leaves_the_others_a_summary_and_a_way_on(copy):
     manifest = json.loads((copy / "results/manifest.json").read_text())
     assert manifest["experiments"]["recall"]["cells"] == {"expected": 4, "done": 2, "failed": 2}
     assert manifest["outcome"] == "not complete"
+    assert {"snakemake", "began", "seconds", "command"} < set(manifest)
+    assert [*manifest["experiments"]["recall"]["seconds"]][:2] == ["training", "waiting"]
+    (made_on,) = manifest["made on"]
+    assert made_on["torch"] == torch.__version__
     assert set(manifest["experiments"]["recall"]["lacking"]) == set(failed)
     summary = output[output.index("2 cells are not done") :]
     said = r"mine:Net breaks the contract of a model: of \((\d+), 4, 32\) it makes \(\1, 2, 32\)"
@@ -251,6 +256,14 @@ def test_a_cell_that_fails_leaves_the_others_a_summary_and_a_way_on(copy):
     assert len(pd.read_csv(tables / "recall.csv")) == 2
     assert "Incomplete" not in (tables / "recall.md").read_text()
     assert json.loads((copy / "results/manifest.json").read_text())["outcome"] == "complete"
+
+
+def test_a_statement_that_cannot_be_judged_is_told_before_the_first_job(copy):
+    copy.edit("workflow/statements/claims.yaml", "measure: ratio", "measure: raito")
+    (path,) = shards("slow", [0])
+    output = copy.snakemake(path, config=SLOW, expect=1)
+    assert "workflow/statements/claims.yaml: " in output and "did you mean ratio?" in output
+    assert not made(copy, [path])
 
 
 # From a number back to its samples.

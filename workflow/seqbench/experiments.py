@@ -76,10 +76,9 @@ def code_of(kind, settings, *entries):
     """
     package = {"timing": "workloads", "training": "tasks"}[kind]
     built = [e for entry in entries if entry for e in (entry, entry.get("match_parameters_to"))]
-    layout = {name: row[::2] for name, row in schemas.columns(kind).items()}
     modules = {models.locate(entry["architecture"])[0] for entry in built if entry}
     action = f"workflow.seqbench.{package}.{settings.get('workload') or settings.get('task')}"
-    return (f"workflow.scripts.{kind}_cell", action, *sorted(modules)), str(layout)
+    return (f"workflow.scripts.{kind}_cell", action, *sorted(modules)), schemas.layout(kind)
 
 
 def load_code(asked, kind, settings, *entries):
@@ -111,8 +110,12 @@ class Plan:
         ]
 
     def trains(self, experiment):
-        """Whether the experiment trains models, and so has curves."""
+        """Whether the experiment trains models."""
         return self.experiments[experiment]["kind"] == "training"
+
+    def lists(self, experiment):
+        """What each cell has many of, and the experiment a table: samples or training curves."""
+        return "curves" if self.trains(experiment) else "samples"
 
     def cells(self, experiment, **_):
         """The cells of `grid`; if the config says incomplete, only those that are done."""

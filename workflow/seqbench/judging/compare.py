@@ -14,7 +14,7 @@ import pandas as pd
 
 from workflow.seqbench.log import UserError
 from workflow.seqbench.results.measures import ratio
-from workflow.seqbench.results.selecting import Selection
+from workflow.seqbench.results.selecting import Selection, read_table
 from workflow.seqbench.results.statistics import classify_ratio, compare_rates
 from workflow.seqbench.showing import tables
 
@@ -78,7 +78,7 @@ def load(run):
     loaded = {}
     for name, path in paths.items():
         try:
-            loaded[name] = pd.read_parquet(path)
+            loaded[name] = read_table(path)
         except (OSError, ValueError) as error:  # pyarrow's errors are among them
             raise UserError(f"{path} cannot be read: {error}") from error
         if lacking := [column for column in needed[name] if column not in loaded[name]]:
