@@ -320,7 +320,7 @@ def quantity_of(row):
 
 def judged_in(folder):
     """Tables `findings`, `causes`, `expectations` and `audit`, and the words of `verdicts`."""
-    for name in ("findings", *STATEMENTS[1:]):
+    for name in ("findings", "causes", "expectations", "audit"):
         for row in pd.read_parquet(folder / f"{name}.parquet").to_dict("records"):
             if row["n"]:
                 bounds = (row[key] for key in ("value", "low", "high", "confidence"))
