@@ -9,16 +9,18 @@ CORES ?= 4
 CONFIG ?=
 BIN := .venv/bin
 READY := .venv/.ready
+# With one line that says how far it is (workflow/logger).
+SNAKEMAKE := PYTHONPATH=workflow/logger $(BIN)/snakemake --logger cells
 
 .PHONY: run tune test bench format lock
 
 run: $(READY)
-	@$(BIN)/snakemake --quiet rules --cores $$($(BIN)/python -c "import os; print(min($(CORES), os.cpu_count()))") \
+	@$(SNAKEMAKE) --cores $$($(BIN)/python -c "import os; print(min($(CORES), os.cpu_count()))") \
 		$(if $(CONFIG),--configfile $(CONFIG))
-	@echo "Done. Look at figures/ and tables/ in results/ (or the folder that the config names); README.md says how to read them."
+	@echo "Done. Open report/index.html in results/ (or the folder that the config names) in a browser; figures/ and tables/ are beside it."
 
 tune: $(READY)
-	@$(BIN)/snakemake --quiet rules --cores $(CORES) -- tuning tuning_large adopt_rates
+	@$(SNAKEMAKE) --cores $(CORES) -- tuning tuning_large adopt_rates
 
 test: $(READY)
 	@$(BIN)/ruff check .

@@ -25,6 +25,7 @@ include: "workflow/rules/cells.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/judging.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:
@@ -34,6 +35,7 @@ rule all:
         rules.figures.input,
         rules.fairness.input,
         rules.verdicts.input,
+        "<results>/report/index.html",
 
 
 include: "workflow/rules/publish.smk"

@@ -176,6 +176,15 @@ def project(smoke_run, tmp_path):
     shutil.rmtree(clone.path)
 
 
+@pytest.fixture(scope="session")
+def made_up_run(tmp_path_factory):
+    """(folder, plan) of a run of made-up shards with all of its tables. Add to it, change nothing."""
+    from tests import realistic  # imports this file
+
+    folder = tmp_path_factory.mktemp("made up") / "results"
+    return folder, realistic.make(folder)
+
+
 @pytest.fixture
 def run_python():
     """Run code in a fresh Python process at the repository's root; what it prints."""

@@ -289,8 +289,3 @@ def test_the_figure_is_drawn_with_and_without_gaps(given, tmp_path):
     }
     _, svg = draw(other, "gaps")
     assert "not in this run" in svg.read_text() and "printed" in svg.read_text()
-
-
-def test_a_ratio_in_the_figure_is_short():
-    assert audit_figure.times(3.78) == "3.8×"
-    assert audit_figure.times(74.6) == "75×"

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from workflow.seqbench.results.costs import OVERHEAD_S, costs, expected, sentence
+from workflow.seqbench.results.costs import OVERHEAD_S, costs, expected, read, sentence
 
 
 def job(experiment, model, seq_len):
@@ -45,11 +45,11 @@ def test_a_users_own_run_counts_before_the_published_one():
 def test_the_sentence_says_how_many_are_guessed(tmp_path):
     KNOWN.to_csv(tmp_path / "costs.csv")
     jobs = [job("timing", "lstm", 100), job("timing", "new", 100)]
-    text = sentence(jobs, [tmp_path / "missing.csv", tmp_path / "costs.csv"], ["timing"], 2)
+    text = sentence(jobs, read([tmp_path / "missing.csv", tmp_path / "costs.csv"]), ["timing"], 2)
     assert text.startswith("2 cells, about 5 seconds on 2 cores")
     assert text.endswith("1 of them a guess.")
 
 
 @pytest.mark.parametrize("jobs", [[], [job("timing", "lstm", 100)]])
 def test_nothing_to_do_or_nothing_known_is_no_sentence(jobs, tmp_path):
-    assert sentence(jobs, [tmp_path / "missing.csv"], [], 2) == ""
+    assert sentence(jobs, read([tmp_path / "missing.csv"]), [], 2) == ""

@@ -2,6 +2,7 @@
 
 import math
 import re
+from string import Formatter
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from tests.synthetic import LENGTHS, NAN, curves, run, timed, trained
 from workflow.seqbench.judging.deciding import what_would_decide
 from workflow.seqbench.judging.judge import findings, verdict_on
 from workflow.seqbench.judging.statements import load
-from workflow.seqbench.judging.verdicts import expectation_table, verdict_table
+from workflow.seqbench.judging.verdicts import answer_table, expectation_table, verdict_table
 from workflow.seqbench.results.measures import Estimate
 from workflow.seqbench.results.statistics import log_ratio
 from workflow.seqbench.showing import tables
@@ -746,3 +747,34 @@ def test_published_claims_are_decided_by_a_run_that_settles_them():
     }
     assert {words[name] for name in ("massive_matrix", "not_universally_faster")} == {"supported"}
     assert {words[name] for name in ("lstm_fails", "vanishing_gradient")} == {"inconclusive"}
+
+
+# Answers.
+
+
+def answer(**given):
+    """The text of an answer that takes a ratio of times at the longest length."""
+    cells = {"experiment": "timing", "models": ["transformer", "lstm"]}
+    condition = {"cells": cells, "measure": "ratio", "at": "longest"}
+    sentence = "At {pair.seq_len:,} tokens {pair.found} times."
+    one = {"id": "one", "title": "One", "sentence": sentence, "conditions": {"pair": condition}}
+    return answer_table([one], findings([one], run(**given))).iloc[0]["text"]
+
+
+def test_an_answer_holds_what_its_conditions_found():
+    cells = [
+        timed(lambda n: n * 1e-6, "lstm", spread=1e-9),
+        timed(lambda n: n * 2e-6, "transformer", spread=1e-9),
+    ]
+    assert answer(timing_cells=cells) == "At 3,000 tokens 2.00 [2.00, 2.00] times."
+
+
+def test_a_run_without_an_answer_says_so():
+    cells = timed(lambda n: n * 1e-6, "lstm")
+    assert answer(timing_cells=cells) == "This run does not say: timing has no transformer."
+
+
+def test_shipped_answers_name_conditions_that_they_have():
+    for one in load(ROOT / "workflow/statements/answers.yaml"):
+        named = {part.split(".")[0] for _, part, *_ in Formatter().parse(one["sentence"]) if part}
+        assert named == set(one["conditions"])

@@ -28,7 +28,7 @@ from workflow.seqbench.judging.statements import load
 from workflow.seqbench.results import comparisons, measures, shards, summaries
 from workflow.seqbench.results.schemas import columns, schema
 
-STATEMENTS = ("claims", "causes", "expectations", "audit")
+STATEMENTS = ("claims", "causes", "expectations", "audit", "answers")
 CLAIMS = ROOT / "workflow/statements/claims.yaml"
 PUBLISHED = sorted(
     path.parent
@@ -193,10 +193,10 @@ def judge_all(folder, tables, statements=ROOT / "workflow/statements"):
 
 
 def make_tables(folder, experiment, kind, paths, cells):
-    table, curves = files(folder, experiment), folder / f"{experiment}_curves.parquet"
-    cells_table = folder / f"{experiment}_cells.parquet"
-    curves = curves if kind == "training" else None
-    experiment_tables.main(paths, experiment, kind, cells, len(cells), *table, cells_table, curves)
+    lists = {"timing": "samples", "training": "curves"}[kind]
+    more = (folder / f"{experiment}_{part}.parquet" for part in ("cells", lists))
+    tables = files(folder, experiment)
+    experiment_tables.main(paths, experiment, kind, cells, len(cells), *tables, *more)
 
 
 @pytest.fixture(scope="module")
@@ -320,7 +320,7 @@ def quantity_of(row):
 
 def judged_in(folder):
     """Tables `findings`, `causes`, `expectations` and `audit`, and the words of `verdicts`."""
-    for name in ("findings", *STATEMENTS[1:]):
+    for name in ("findings", "causes", "expectations", "audit"):
         for row in pd.read_parquet(folder / f"{name}.parquet").to_dict("records"):
             if row["n"]:
                 bounds = (row[key] for key in ("value", "low", "high", "confidence"))
@@ -400,11 +400,10 @@ def test_the_walk_sees_every_table_and_quantities_that_stand_in_several(publishe
     places = walk(published)
     where = {place.where.split(",")[0] for found in places.values() for place in found}
     made = {path.name for path in published.glob("*.parquet")}
-    positions = {"gradient_flow.parquet", "attention.parquet"}
-    unread = {
-        name for name in made - where if not name.endswith(("_cells.parquet", "_curves.parquet"))
-    }
-    assert unread == positions  # of which nothing else is said
+    raw = ("_cells.parquet", "_curves.parquet", "_samples.parquet")
+    unread = {name for name in made - where if not name.endswith(raw)}
+    # Of positions nothing else is said; the answers are words of findings (tests/test_judging.py).
+    assert unread == {"gradient_flow.parquet", "attention.parquet", "answers.parquet"}
     several = {key: {p.where.split(",")[0] for p in found} for key, found in places.items()}
     shared = {key[0] for key, files in several.items() if len(files) > 1}
     assert shared >= {"ratio", "slope", "overtakes", "median", "solved_share", "steps_to_solve"}

@@ -33,3 +33,13 @@ def test_every_shipped_model_has_a_place():
 def test_models_of_ones_own_get_looks_of_their_own():
     looks = style.looks(pd.concat([table(MODELS), table(["mine", "yours"], "lab:Net")]))
     assert len({tuple(look.values()) for look in looks.values()}) == len(MODELS) + 2
+
+
+def test_shipped_models_are_told_apart_without_colour():
+    looks = style.looks(table(MODELS))
+    assert len({(look["marker"], look["linestyle"]) for look in looks.values()}) == len(MODELS)
+
+
+def test_a_ratio_in_a_figure_is_short():
+    assert style.times(3.78) == "3.8×"
+    assert style.times(74.6) == "75×"

@@ -842,11 +842,11 @@ def test_the_clock_of_one_thread_on_the_cpu_is_its_own_time():
     assert machine.clock("cpu", 2) is machine.clock("cuda", 1) is time.perf_counter
 
 
-def in_this_process(monkeypatch, model=LSTM, **own):
+def in_this_process(monkeypatch, model=LSTM, seed=0, **own):
     """The row of a cell of 20 tokens measured here, without what could not be undone."""
     for name in ("set_malloc", "pin"):
         monkeypatch.setattr(machine, name, lambda setting: "untouched")
-    cell = {"model": "lstm", "seq_len": 20, "seed": 0}
+    cell = {"model": "lstm", "seq_len": 20, "seed": seed}
     reference = {"name": "lstm", "entry": LSTM}
     return measure.measure_cell("timing", cell, model, reference, settings_of(**own))
 
@@ -880,3 +880,19 @@ def test_values_that_are_not_finite_are_an_error(monkeypatch):
     diverging = {"architecture": "tests.known_truth:Diverging", "good": 0}
     with pytest.raises(UserError, match=r"^tests.known_truth:Diverging breaks .* not finite$"):
         in_this_process(monkeypatch, diverging, mode="train")
+
+
+def test_every_process_has_weights_inputs_and_an_order_of_its_own(monkeypatch):
+    """From its seed: else six processes would be one, measured six times."""
+    drawn = []
+
+    def draw(seq_len, model, reference, settings, rng):
+        drawn.append((torch.rand(4).tolist(), rng.permutation(50).tolist()))
+        return {}
+
+    monkeypatch.setattr(measure, "timed_columns", draw)
+    for seed, base_seed in ((0, 0), (0, 0), (1, 0), (2, 0), (0, 1)):
+        in_this_process(monkeypatch, seed=seed, base_seed=base_seed)
+    assert drawn[0] == drawn[1]
+    for numbers in zip(*drawn[1:], strict=True):
+        assert len({tuple(each) for each in numbers}) == 4

@@ -109,6 +109,17 @@ def published_figures():
     ]
 
 
+def tables_of(run):
+    """Parquet tables of a run: those that this config makes, or those that a published run has."""
+    if run != plan.results:
+        return sorted(map(str, Path(run, "tables").glob("*.parquet")))
+    names = ["ratios", "scaling", "distance", "gradient_flow", "attention", "fairness"]
+    names += ["findings", "verdicts", "causes", "expectations", "audit", "answers"]
+    for experiment in plan.names(on_demand=False):
+        names += [experiment, f"{experiment}_cells", f"{experiment}_{plan.lists(experiment)}"]
+    return [f"{run}/tables/{name}.parquet" for name in names]
+
+
 remember_call(
     [os.path.relpath(path) for path in workflow.overwrite_configfiles],
     workflow.config_settings.config_args,

@@ -34,6 +34,7 @@ rule call_figure:
         figure=either(name for name in plan.names("timing") if name != "timing"),
     params:
         panels=["log", "ram"],
+        stacked=False,
         code=digest("workflow.scripts.call_figure"),
     log:
         "<results>/logs/figures/{run}/{figure}.log",
@@ -53,6 +54,7 @@ use rule call_figure as time_figure with:
         svg="{run}/figures/time.svg",
     params:
         panels=["linear", "log"],
+        stacked=True,
         code=digest("workflow.scripts.call_figure"),
     log:
         "<results>/logs/figures/{run}/time.log",
@@ -68,6 +70,7 @@ use rule time_figure as forward_ram_figure with:
         svg="{run}/figures/forward_ram.svg",
     params:
         panels=["ram"],
+        stacked=False,
         code=digest("workflow.scripts.call_figure"),
     log:
         "<results>/logs/figures/{run}/forward_ram.log",
@@ -191,6 +194,7 @@ rule gradient_flow_figure:
     input:
         table="{run}/tables/gradient_flow.parquet",
         cells="{run}/tables/recall_cells.parquet",
+        claims=static("statements/claims.yaml"),
         mplstyle=static("figures.mplstyle"),
     output:
         png=report(

@@ -2,7 +2,7 @@
 
 in:  workflow/statements/*.yaml, the cells and curves of the experiments
 out: <results>/tables/findings.{csv,parquet}          one row per statement, condition and length
-     <results>/tables/{verdicts,causes,expectations,audit}.{csv,parquet,md}
+     <results>/tables/{verdicts,causes,expectations,audit,answers}.{csv,parquet,md}
      <results>/tables/compare.{csv,parquet,md}        this run against the published one; on demand
 """
 
@@ -19,6 +19,7 @@ rule judge:
         causes=static("statements/causes.yaml"),
         expectations=static("statements/expectations.yaml"),
         audit=static("statements/audit.yaml"),
+        answers=static("statements/answers.yaml"),
         original=[
             static(f"original/original_{experiment}_cells.csv")
             for experiment in ["timing", "recall"]
@@ -40,6 +41,7 @@ rule judge:
         cause_tables=table("causes"),
         expectation_tables=table("expectations"),
         audit_tables=table("audit"),
+        answer_tables=table("answers"),
     params:
         code=digest("workflow.scripts.judge"),
     log:
@@ -88,3 +90,4 @@ rule compare_table:
 rule compare:
     input:
         rules.compare_table.output,
+        "<results>/report/compare.html",

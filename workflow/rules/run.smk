@@ -21,6 +21,9 @@ onstart:
 
     statements.load_all(*(path for path in rules.judge.input if "statements/" in path))
     own_folder()
+    if workflow.resource_settings.nodes is None:
+        time, seconds = ahead()
+        logger.info(time, extra={"expected": seconds})  # read by workflow/logger
 
 
 onsuccess:
@@ -60,23 +63,23 @@ def conclude(outcome):
         print(manifest.summary(lacking, command()), file=sys.stderr)
 
 
+def ahead():
+    """How long the cells take that are to run, in words, and the seconds of each by its job's number."""
+    from workflow.seqbench.results import costs
+
+    jobs = [job for job in workflow.dag.jobs if "seed" in job.wildcards_dict]
+    jobs = [job for job in jobs if workflow.dag.needrun(job)]
+    folders = plan.results, f"results/reference/{plan.device()}"
+    known = costs.read(f"{folder}/tables/costs.csv" for folder in folders)
+    asked = [job.wildcards_dict for job in jobs], known, plan.names("timing"), workflow.cores
+    seconds = [seconds for seconds, _ in costs.of_each(*asked)]
+    return costs.sentence(*asked), dict(zip(map(workflow.dag.jobid, jobs), seconds))
+
+
 def tell_time():
     """At the end of a dry run: how long what would run will take."""
     if workflow.dryrun and getattr(workflow, "_dag", None):
-        from workflow.seqbench.results import costs
-
-        cells = [job for job in workflow.dag.jobs if "seed" in job.wildcards_dict]
-        print(
-            costs.sentence(
-                [job.wildcards_dict for job in cells if workflow.dag.needrun(job)],
-                [
-                    f"{folder}/tables/costs.csv"
-                    for folder in (plan.results, f"results/reference/{plan.device()}")
-                ],
-                plan.names("timing"),
-                workflow.cores,
-            )
-        )
+        print(ahead()[0])
 
 
 atexit.register(tell_time)

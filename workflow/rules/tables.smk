@@ -3,6 +3,7 @@
 in:  the shards of an experiment
 out: <results>/tables/EXPERIMENT.{csv,parquet,md}     one row per (model, seq_len)
      <results>/tables/EXPERIMENT_cells.parquet        one row per cell
+     <results>/tables/EXPERIMENT_samples.parquet      one row per sample of a timing
      <results>/tables/EXPERIMENT_curves.parquet       one row per training step
      <results>/tables/{ratios,scaling}.*              what the times say
      <results>/tables/{distance,gradient_flow,attention}.*   what the trainings of `recall` say
@@ -31,13 +32,13 @@ rule timing_tables:
         parquet="<results>/tables/{experiment}.parquet",
         md="<results>/tables/{experiment}.md",
         cells_table="<results>/tables/{experiment}_cells.parquet",
+        lists="<results>/tables/{experiment}_samples.parquet",
     wildcard_constraints:
         experiment=either(plan.names("timing")),
     params:
         cells=asks(plan.wanted),
         size=asks(plan.size),
         kind="timing",
-        curves=None,
         code=digest("workflow.scripts.experiment_tables"),
     log:
         "<results>/logs/{experiment}_tables.log",
@@ -58,7 +59,7 @@ rule training_tables:
         parquet="<results>/tables/{experiment}.parquet",
         md="<results>/tables/{experiment}.md",
         cells_table="<results>/tables/{experiment}_cells.parquet",
-        curves="<results>/tables/{experiment}_curves.parquet",
+        lists="<results>/tables/{experiment}_curves.parquet",
     wildcard_constraints:
         experiment=either(plan.names("training")),
     params:
@@ -197,5 +198,5 @@ for experiment in plan.names():
             plan.shards(experiment),
             multiext(f"<results>/tables/{experiment}", ".csv", ".parquet", ".md"),
             f"<results>/tables/{experiment}_cells.parquet",
-            [f"<results>/tables/{experiment}_curves.parquet"] * plan.trains(experiment),
+            f"<results>/tables/{experiment}_{plan.lists(experiment)}.parquet",
             multiext(f"<results>/figures/{plan.figure(experiment)}", ".png", ".svg"),

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from workflow.seqbench import log
+from workflow.seqbench.results import measures
+from workflow.seqbench.results.selecting import Selection
 from workflow.seqbench.showing import style
 
 
@@ -20,8 +22,8 @@ class Panel(NamedTuple):
 
 
 PANELS = {
-    "linear": Panel("time_s", 1e3, "What you wait", "time of {call} (ms)", False),
-    "log": Panel("time_s", 1e3, "How it grows", "time of {call} (ms)", True),
+    "linear": Panel("time_s", 1e3, "time", "time of {call} (ms)", False),
+    "log": Panel("time_s", 1e3, "time", "time of {call} (ms)", True),
     "ram": Panel("call_memory_bytes", 1e-6, "RAM", "RAM that {call} adds (MB)", True),
 }
 CALLS = {
@@ -31,7 +33,7 @@ CALLS = {
 }
 
 
-def main(table, cells, mplstyle, panels, png, svg):
+def main(table, cells, mplstyle, panels, stacked, png, svg):
     """Draw the named panels from a timing experiment's table and its cells (processes).
 
     A cell without a result is marked by a cross at the top.
@@ -39,29 +41,53 @@ def main(table, cells, mplstyle, panels, png, svg):
     summary, cells = pd.read_parquet(table), pd.read_parquet(cells)
     first, chosen = cells.iloc[0], [PANELS[name] for name in panels]
     call = CALLS.get(first["workload"], first["workload"])
-    bar = "; bar: 95 % interval" if any(panel.column == "time_s" for panel in chosen) else ""
-    footer = f"processes; line: median{bar}; dots: processes; batch {first['batch_size']}, {first['mode']} mode"
-    look, longest = style.looks(cells), summary["seq_len"].max()
-    shape = {"size": (1 + 4.5 * len(panels), 4.2), "panels": len(panels)}
+    known = summary["time_low_s"].notna().any() and any(p.column == "time_s" for p in chosen)
+    bars = "bar: 95 % interval of a time; " if known else ""
+    footer = f"n = {{n}} processes, a dot each; line: median; {bars}"
+    footer += f"batch {first['batch_size']}, {first['mode']} mode"
+    look, what = style.looks(cells), "context" if first["workload"] == "decode" else "sequence"
+    size = (5.6, 0.9 + 3 * len(panels)) if stacked else (0.4 + 5 * len(panels), 4.2)
+    shape = {"size": size, "panels": len(panels), "stacked": stacked}
     with style.drawing(mplstyle, cells, footer, png, svg, **shape) as axes:
+        models = {m: Selection(m, rows) for m, rows in cells.groupby("model", sort=False)}
+        style.headline(axes, relative(models, chosen[0]))
         for axis, panel in zip(axes, chosen, strict=True):
-            what = "context" if first["workload"] == "decode" else "sequence length"
-            axis.set(
-                title=panel.title, xlabel=f"{what} (tokens)", ylabel=panel.label.format(call=call)
-            )
+            axis.set(xlabel=f"{what} length (tokens)", ylabel=panel.label.format(call=call))
             ends = draw_models(axis, summary, cells, look, panel)
             if panel.log:
-                axis.set(xscale="log", yscale="log")
+                axis.set(xscale="log", yscale="log", title=growth(models, panel))
                 style.length_ticks(axis, summary["seq_len"].unique())
-                axis.set_xlim(right=longest * 4.5)
                 draw_guides(axis)
-                style.plain_log_ticks(axis)
+                style.plain_log_ticks(axis.yaxis)
             else:
-                axis.set_ylim(bottom=0)
-                axis.set_xticks([tick for tick in axis.get_xticks() if 0 <= tick <= longest])
+                axis.set(title="What you wait", ylim=(0, None), xlim=(0, None))
+                axis.locator_params(axis="x", nbins=4, steps=[1, 2, 5, 10])
                 axis.xaxis.set_major_formatter("{x:,.0f}")
-                axis.set_xlim(0, longest * 1.5)
             style.label_ends(axis, ends)
+
+
+def relative(models, panel):
+    """What the others take of the first model's time or RAM at the longest length."""
+    first, *others = models.values()
+    longest = first.cells["seq_len"].max()
+    pairs = ((other.at(longest), first.at(longest)) for other in others)
+    ratios = sorted(
+        measures.ratio(*pair, panel.column).value for pair in pairs if len(pair[0].cells)
+    )
+    ratios = [ratio for ratio in ratios if ratio > 0]
+    if not ratios:
+        return f"{panel.title} of a call"
+    span = " to ".join(dict.fromkeys(style.times(ratio) for ratio in (ratios[0], ratios[-1])))
+    return f"At {longest:,} tokens the others take {span} the {style.title_of(first.model)}'s {panel.title}"
+
+
+def growth(models, panel):
+    """Title of a panel: the least and the greatest power of the length that models grow with."""
+    powers = [measures.slope(selection, panel.column).value for selection in models.values()]
+    powers = sorted({round(power, 1) + 0.0 for power in powers if np.isfinite(power)})
+    ends = dict.fromkeys([*powers[:1], *powers[-1:]])
+    span = " to ".join(f"$N^{{{power:.1f}}}$" for power in ends)
+    return f"How {panel.title} grows" + f": {span}" * bool(powers)
 
 
 def draw_models(axis, summary, cells, look, panel):
@@ -87,17 +113,17 @@ def draw_models(axis, summary, cells, look, panel):
         top = axis.get_xaxis_transform()
         axis.plot(failed, [0.97] * len(failed), "x", color=color, transform=top)
         if median.notna().any():
-            last = median.last_valid_index()
-            ends.append((style.title_of(model), rows["seq_len"][last], median[last], color))
+            end = median.last_valid_index()
+            ends.append((style.title_of(model), rows["seq_len"][end], median[end], color))
     return ends
 
 
 def draw_guides(axis):
     """Short lines of slope 1 and 2 in the lower right: linear and quadratic growth."""
     (left, right), (bottom, top) = axis.get_xlim(), axis.get_ylim()
-    bottom *= (bottom / top) ** 0.18  # a band of their own below the data
+    bottom *= (bottom / top) ** 0.15  # a band of their own below the data
     axis.set_ylim(bottom, top)
-    x0, x1 = left * (right / left) ** 0.45, left * (right / left) ** 0.62
+    x0, x1 = left * (right / left) ** 0.72, left * (right / left) ** 0.88
     y0 = bottom * (top / bottom) ** 0.03
     for power, name in ((1, "N"), (2, "N²")):
         y1 = y0 * (x1 / x0) ** power

@@ -25,7 +25,7 @@ FOLLOWED = {
     "Transformer: without it": ("readout", "transformer_last", "forbid_first_accuracy"),
 }
 FOOTER = (
-    "seeds, a dot each, bar: median; open triangles: not solved within the budget. Answers: share that names the token of the exchanged part, or the right one where a key is"
+    "n = {n} seeds, a dot each, bar: median; open triangles: not solved within the budget. Answers: share that names the token of the exchanged part, or the right one where a key is"
     " allowed or forbidden; at the longest length"
 )
 
@@ -63,7 +63,7 @@ def draw_dose(axis, cells):
         xscale="log", yscale="log", xlabel="gradient that reaches the first token, before training"
     )
     axis.set_ylabel("training steps until solved")
-    style.plain_log_ticks(axis, "{:,.0f}", highest=cells["budget_steps"].max())
+    style.plain_log_ticks(axis.yaxis, "{:,.0f}", highest=cells["budget_steps"].max())
     above = cells["gradient_share_initial"] > THRESHOLD
     right = (above == cells["solved"]).mean()
     axis.set_title(f"Dose and response:\none threshold is right in {100 * right:.0f} %")

@@ -5,12 +5,17 @@ from workflow.seqbench.results import collecting, selecting, summaries
 from workflow.seqbench.results.schemas import schema
 from workflow.seqbench.showing import tables
 
+LISTS = {
+    "timing": ("samples_s", "round", "sample_s"),
+    "training": ("train_loss", "step", "train_loss"),
+}
 
-def main(shards, experiment, kind, cells, size, csv, parquet, md, cells_table, curves):
+
+def main(shards, experiment, kind, cells, size, csv, parquet, md, cells_table, lists):
     """Aggregate exactly the shards in `shards`, which must hold exactly `cells` (`collecting`).
 
-    size: how many cells the experiment has, done or not; curves: path of the training losses, or
-    None for an experiment that does not train.
+    size: how many cells the experiment has, done or not; lists: path of what each cell has many of,
+    samples of a timing or training losses.
     """
     frame = collecting.collect(shards, schema(kind, experiment), cells)
     swept = "lr" in cells[0]
@@ -25,8 +30,7 @@ def main(shards, experiment, kind, cells, size, csv, parquet, md, cells_table, c
         shown += f"\nIncomplete: {part}.\n"
     tables.write(table, csv, parquet, md, shown=shown)
     tables.write(cells, cells_table)
-    if curves:
-        tables.write(summaries.curves(frame, keys), curves)
+    tables.write(summaries.unrolled(frame, keys, *LISTS[kind]), lists)
 
 
 if __name__ == "__main__":

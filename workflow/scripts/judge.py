@@ -12,6 +12,7 @@ def main(
     causes,
     expectations,
     audit,
+    answers,
     cells,
     original,
     findings_tables,
@@ -19,14 +20,15 @@ def main(
     cause_tables,
     expectation_tables,
     audit_tables,
+    answer_tables,
 ):
-    """claims, causes, expectations, audit: files of statements; cells: cells and curves of this run;
-    original: the cells that the notebook printed. The last five list the paths of each table.
+    """claims, causes, expectations, audit, answers: files of statements; cells: cells and curves of
+    this run; original: the cells that the notebook printed. The last six list the paths of each table.
     """
     run = Run.of_files([*cells, *original])
-    files = (claims, causes, expectations, audit)
-    claims, causes, expectations, audit = statements.load_all(*files)
-    judged = findings([*claims, *causes, *expectations, *audit], run)
+    files = (claims, causes, expectations, audit, answers)
+    claims, causes, expectations, audit, answers = statements.load_all(*files)
+    judged = findings([*claims, *causes, *expectations, *audit, *answers], run)
     tables.write(judged, *findings_tables)
     verdict = verdicts.verdict_table(claims, judged)
     tables.write(verdict, *verdict_tables, shown=tables.view("verdicts", verdict))
@@ -35,6 +37,8 @@ def main(
         tables.write(table, *paths, shown=tables.view("expectations", table))
     steps = verdicts.audit_table(audit, judged)
     tables.write(steps, *audit_tables, shown=tables.audit(steps))
+    short = verdicts.answer_table(answers, judged)
+    tables.write(short, *answer_tables, shown=tables.answers(short))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ def main(table, cells, mplstyle, png, svg):
     rates, look = sorted(summary["lr"].unique()), style.looks(cells)
     budgets = " / ".join(f"{budget:,}" for budget in sorted(summary["budget_steps"].unique()))
     footer = (
-        f"tuning seeds, budget {budgets} steps; disc: all of them solved, half disc: some, open: none;"
+        f"n = {{n}} tuning seeds, budget {budgets} steps; disc: all of them solved, half disc: some, open: none;"
         " bar: the rates at which all are; ring: chosen (most solved, then fewest steps, then lowest loss)"
     )
     size = (2.6 + 3.2 * len(lengths), 1.7 + 0.3 * len(models))

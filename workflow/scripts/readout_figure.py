@@ -15,7 +15,7 @@ ROWS = {
 }
 COLORS = {"last": style.SHADES["recurrent"][0], "mean": style.SHADES["attention"][0]}
 FOOTER = (
-    "seeds, a dot each, bar: median; open triangle: not solved within the budget. One layer that reads"
+    "n = {n} seeds, a dot each, bar: median; open triangle: not solved within the budget. One layer that reads"
     " its last position computes the same, causal or not. No mixing: positions and feed-forward alone"
 )
 

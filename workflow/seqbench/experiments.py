@@ -110,8 +110,12 @@ class Plan:
         ]
 
     def trains(self, experiment):
-        """Whether the experiment trains models, and so has curves."""
+        """Whether the experiment trains models."""
         return self.experiments[experiment]["kind"] == "training"
+
+    def lists(self, experiment):
+        """What each cell has many of, and the experiment a table: samples or training curves."""
+        return "curves" if self.trains(experiment) else "samples"
 
     def cells(self, experiment, **_):
         """The cells of `grid`; if the config says incomplete, only those that are done."""

@@ -90,6 +90,20 @@ def expectation_table(expectations, findings):
     return joined(expectations, findings, ["sentence", "source"])
 
 
+def answer_table(answers, findings):
+    """The table `answers`: one sentence each, its conditions replaced by what the run shows of them."""
+    rows = []
+    for answer in answers:
+        of_answer = findings[findings["statement"] == answer["id"]]
+        of_answer = of_answer.assign(found=[finding(row) for row in of_answer.itertuples()])
+        lacking = of_answer.loc[of_answer["value"].isna(), "note"].unique()
+        parts = {row.condition: row for row in of_answer.itertuples()}
+        text = f"This run does not say: {'; '.join(lacking)}."
+        text = text if len(lacking) else answer["sentence"].format(**parts)
+        rows.append({"answer": answer["id"], "title": answer["title"], "text": text})
+    return pd.DataFrame(rows)
+
+
 def audit_table(audit, findings):
     """The table `audit`: the findings of each step, numbered by the part (condition) they belong to.
 

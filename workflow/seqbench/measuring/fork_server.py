@@ -40,6 +40,7 @@ IDLE_S = 60
 WITHOUT_THREADS = {
     "OPENBLAS_NUM_THREADS": "1",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # CUDA does not either: importing is not to start it
 }
 STARTED, DONE, FAILED = b"s", b"d", b"f"
 

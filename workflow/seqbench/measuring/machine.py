@@ -49,6 +49,7 @@ def set_up(device, threads):
         raise UserError(f"threads is {threads}; {platform.node()} has {cores()} cores")
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError(f"device is cuda, and torch finds no CUDA device on {platform.node()}")
+    torch.backends.cudnn.allow_tf32 = False  # float32, as matrix products are by default
 
 
 def synchronizer(device):
@@ -104,20 +105,21 @@ def node_shared():
     return answer != "NO" if answer else None  # NO: not to be shared
 
 
-def set_malloc(setting):
+def set_malloc(setting, device="cpu"):
     """Set how the C library allocates large buffers in this process; say what is in force.
 
     system: as it comes. glibc then maps each buffer above 32 MB when it is needed and unmaps it
     when it is freed, so that every call pays for a page fault for each 4 KB of it. raised: buffers
     of any size stay with the process (mallopt(3): M_MMAP_MAX 0, M_TRIM_THRESHOLD -1; a threshold
     of its own for mmap is refused above 32 MB before glibc 2.35). To be called before anything
-    large is allocated. It cannot be undone, and does nothing where the library is not glibc.
+    large is allocated. It cannot be undone, and does nothing on a GPU or where the library is not
+    glibc.
     """
     try:
         version = os.confstr("CS_GNU_LIBC_VERSION")  # "glibc 2.36"
     except (AttributeError, OSError, ValueError):
         return "system: not glibc"
-    if setting == "raised":
+    if setting == "raised" and device == "cpu":
         libc = ctypes.CDLL(None)
         if libc.mallopt(M_MMAP_MAX, 0) and libc.mallopt(M_TRIM_THRESHOLD, -1):
             return f"{version}: no mmap, no trim"
@@ -143,8 +145,13 @@ def clock(device, threads):
     return time.process_time if device == "cpu" and threads == 1 else time.perf_counter
 
 
-def pin(count):
-    """Keep this process on `count` cores, those least busy just now; None where that cannot be."""
+def pin(count, device="cpu"):
+    """Keep this process on `count` cores, those least busy just now; None where that cannot be.
+
+    The driver of a GPU has threads of its own, so a process that uses one is left alone.
+    """
+    if device != "cpu":
+        return None
     try:
         allowed = os.sched_getaffinity(0)
         busy = dict(enumerate(psutil.cpu_percent(0.1, percpu=True)))

@@ -32,7 +32,7 @@ def measure_cell(experiment, cell, model, reference, settings, ended=None):
     ended from outside, in place of measuring it.
     """
     start = time.perf_counter()
-    malloc = machine.set_malloc(settings["malloc"])
+    malloc = machine.set_malloc(settings["malloc"], settings["device"])
     machine.set_up(settings["device"], settings["threads"])
     parameters = {"model": model, "reference": reference, "settings": settings}
     row = {
@@ -46,7 +46,7 @@ def measure_cell(experiment, cell, model, reference, settings, ended=None):
         **machine.describe(settings["device"], parameters),
         "node_shared": machine.node_shared(),
         "malloc": malloc,
-        "pinned_to": machine.pin(settings["threads"]),
+        "pinned_to": machine.pin(settings["threads"], settings["device"]),
         "clock": machine.clock(settings["device"], settings["threads"]).__name__,
     }
     limit = machine.limited_memory(settings["memory_limit_mb"], settings["device"])

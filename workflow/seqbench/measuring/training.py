@@ -1,6 +1,7 @@
 """Train one cell in this process and return its shard row."""
 
 import math
+import os
 import sys
 import time
 
@@ -76,8 +77,9 @@ def untrained(status, error):
 def prepare(settings):
     """Set this process up to train: the same numbers each time, and no time lost on memory."""
     machine.set_up(settings["device"], settings["threads"])
-    machine.set_malloc("raised")
+    machine.set_malloc("raised", settings["device"])
     torch.use_deterministic_algorithms(True, warn_only=True)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":16:8")  # the same of cuBLAS and cuDNN's LSTM
     # With the above torch fills each new tensor, should an operation read it before it is written.
     torch.utils.deterministic.fill_uninitialized_memory = False
 

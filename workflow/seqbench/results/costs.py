@@ -21,13 +21,21 @@ def expected(jobs, known, alone, cores):
     none has takes what the nearest length of its model takes there, or of any model. alone: the
     experiments whose cells have the machine for themselves.
     """
+    each = [*of_each(jobs, known, alone, cores)]
+    return sum(seconds for seconds, _ in each), sum(guess for _, guess in each)
+
+
+def of_each(jobs, known, alone, cores):
+    """(seconds, whether that is a guess) of each job; the seconds of one that shares the machine are
+    divided by the cores."""
+    if not known:
+        return
     table = pd.concat(known, ignore_index=True).drop_duplicates(KEYS)
     exact = dict(zip(table[KEYS].itertuples(index=False, name=None), table["seconds"], strict=True))
-    total, guessed = 0.0, 0
     for job in jobs:
         experiment, model, seq_len = key = job["experiment"], job["model"], int(job["seq_len"])
-        if (seconds := exact.get(key)) is None:
-            guessed += 1
+        seconds = exact.get(key)
+        if guess := seconds is None:
             for like in (
                 (table["experiment"] == experiment) & (table["model"] == model),
                 (table["model"] == model),
@@ -37,13 +45,16 @@ def expected(jobs, known, alone, cores):
                     near = (table.loc[like, "seq_len"] - seq_len).abs().idxmin()
                     seconds = table.loc[near, "seconds"]
                     break
-        total += (seconds + OVERHEAD_S) / (1 if experiment in alone else cores)
-    return total, guessed
+        yield (seconds + OVERHEAD_S) / (1 if experiment in alone else cores), guess
 
 
-def sentence(jobs, paths, alone, cores):
-    """How long the cells `jobs` will take, in words; paths: tables of costs, the nearest first."""
-    known = [pd.read_csv(path) for path in paths if Path(path).is_file()]
+def read(paths):
+    """Those of the tables of costs that are there."""
+    return [pd.read_csv(path) for path in paths if Path(path).is_file()]
+
+
+def sentence(jobs, known, alone, cores):
+    """How long the cells `jobs` will take, in words."""
     if not jobs or not known:
         return ""
     seconds, guessed = expected(jobs, known, alone, cores)

@@ -16,7 +16,7 @@ STATUSES = {
 def cells_table(shards, kind):
     """One row per cell: what a shard holds but its lists, and what is derived from them."""
     lists = [c for c in shards if shards[c].map(lambda v: isinstance(v, np.ndarray)).any()]
-    cells = shards.drop(columns=lists)
+    cells = shards.drop(columns=lists).assign(flags=shards["flags"].map("; ".join))
     if kind == "timing":
         return cells.assign(time_calibrated=cells["time_s"] / cells["calibration_s"])
     moments = pd.DataFrame([attention_moments(shard) for shard in shards.itertuples()])
@@ -134,10 +134,11 @@ def choose_rates(table):
     return table.assign(chosen=chosen).sort_values(["model", "seq_len", "lr"], ignore_index=True)
 
 
-def curves(shards, keys):
-    """Training loss per step, one row per cell and step."""
-    counts = shards["train_loss"].map(len)
+def unrolled(shards, keys, lists, index, value):
+    """One row per entry of the column `lists`: the entry as `value`, counted from 1 by `index`."""
+    shards = shards.dropna(subset=[lists])
+    counts = shards[lists].map(len)
     table = shards.loc[shards.index.repeat(counts), [*keys, "architecture", "seed"]]
-    steps = [np.arange(1, count + 1, dtype="int32") for count in counts]
-    losses = np.concatenate(shards["train_loss"].to_list()).astype("float32")
-    return table.assign(step=np.concatenate(steps), train_loss=losses).reset_index(drop=True)
+    at = [np.zeros(0, "int32"), *(np.arange(1, count + 1, dtype="int32") for count in counts)]
+    entries = np.concatenate([np.zeros(0), *shards[lists]]).astype("float32")
+    return table.assign(**{index: np.concatenate(at), value: entries}).reset_index(drop=True)

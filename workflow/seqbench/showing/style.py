@@ -17,8 +17,11 @@ import matplotlib.pyplot as plt
 # Recurrent models in reds, attention in blues, anything else in purples: distinguishable without
 # colour too, by marker (recurrent round, attention square) and by line.
 SHADES = {
-    "recurrent": ["#b2182b", "#e8735c", "#7f0f1f", "#f4a582"],
-    "attention": ["#2166ac", "#67a9cf", "#0b3c6f", "#92c5de"],
+    "recurrent": ["#b2182b", "#e8735c", "#7f0f1f", "#f4a582", "#d9480f"],
+    "attention": [
+        *("#2166ac", "#67a9cf", "#0b3c6f", "#35978f", "#5e4fa2"),
+        *("#1c7ed6", "#003c30", "#80cdc1", "#8c8cc8"),
+    ],
     "other": ["#6a3d9a", "#a58cc4", "#3f1f66", "#cab2d6"],
 }
 MARKERS = {"recurrent": "o8ph*H", "attention": "sDdPX+", "other": "v^<>x1"}
@@ -47,6 +50,12 @@ PLACES = {
     ],
     "other": ["hybrid", "feed_forward_last", "feed_forward_mean"],
 }
+# Names that are longer than a label should be.
+NAMES = {
+    "transformer_decoder_matched": "transformer, cache",
+    "transformer_decoder_no_cache_matched": "transformer, no cache",
+    "transformer_sdpa_matched": "transformer matched, fused",
+}
 SMALL = {"fontsize": 7.5, "color": "0.35"}  # footers and notes
 
 
@@ -66,7 +75,7 @@ def looks(table):
         places |= {model: len(names) + i for i, model in enumerate(new)}
         for model, i in places.items():
             chosen[model] = {
-                "color": SHADES[family][i % 4],
+                "color": SHADES[family][i % len(SHADES[family])],
                 "marker": MARKERS[family][i // 4 % 6],
                 "linestyle": LINES[(i + i // 4) % 4],
             }
@@ -80,25 +89,52 @@ def line(look):
 
 def title_of(model):
     """A model's name as a reader sees it."""
-    return model.replace("_", " ")
+    return NAMES.get(model, model.replace("_", " "))
+
+
+def times(ratio):
+    """75× or 3.8×."""
+    return f"{ratio:.0f}×" if ratio >= 10 else f"{ratio:.2g}×"
 
 
 def label_ends(axis, ends, size=9):
-    """Write each model's name right of its line's end, moved apart where they would overlap.
+    """Write each model's name right of its line's end; where names would overlap they are moved apart,
+    as little as that takes, and a thin line leads to each that was moved.
 
     ends: (text, x, y, color) in data coordinates.
     """
-    figure = axis.figure
-    figure.canvas.draw()
-    height = size * 1.25 * figure.dpi / 72
-    free = -np.inf  # the pixel from which on there is no label yet
-    for text, x, y, color in sorted(ends, key=lambda end: end[2]):
-        half = height * (1 + text.count("\n")) / 2
-        pixel_x, pixel_y = axis.transData.transform((x, y))
-        pixel_y = max(pixel_y, free + half)
-        free = pixel_y + half
-        at = axis.transData.inverted().transform((pixel_x, pixel_y))
-        note(axis, text, (x, at[1]), (6, 0), color=color, fontsize=size, va="center")
+    axis.figure.canvas.draw()
+    scale, ends = 72 / axis.figure.dpi, sorted(ends, key=lambda end: end[2])
+    wanted = [axis.transData.transform(end[1:3])[1] * scale for end in ends]  # in points
+    heights = [size * (0.1 + 1.3 * (1 + end[0].count("\n"))) for end in ends]
+    for (text, x, y, color), at, moved in zip(ends, wanted, apart(wanted, heights), strict=True):
+        if abs(moved - at) > 3:
+            look = {"arrowstyle": "-", "color": color, "lw": 0.6, "shrinkA": 0, "shrinkB": 3}
+            place = {"textcoords": "offset points", "annotation_clip": False}
+            axis.annotate("", (x, y), (13, moved - at), arrowprops=look, **place)
+        offset = (14 if abs(moved - at) > 3 else 7, moved - at)
+        note(axis, text, (x, y), offset, color=color, fontsize=size, va="center")
+
+
+def apart(wanted, heights):
+    """Centres of labels, ascending, moved as little as keeps them from overlapping.
+
+    Labels that touch form a group around the mean of where they want to be.
+    """
+    groups = []  # (bottom, height, [labels])
+    for i, (centre, height) in enumerate(zip(wanted, heights, strict=True)):
+        members, total, bottom = [i], height, centre - height / 2
+        while groups and groups[-1][0] + groups[-1][1] > bottom:
+            _, below, others = groups.pop()
+            members, total = [*others, *members], below + total
+            bottom = np.mean([wanted[m] for m in members]) - total / 2
+        groups.append((bottom, total, members))
+    placed = []
+    for bottom, _, members in groups:
+        for m in members:
+            placed.append(bottom + heights[m] / 2)
+            bottom += heights[m]
+    return placed
 
 
 def note(axis, text, at, offset=(0, 4), **options):
@@ -119,14 +155,14 @@ def length_ticks(axis, values):
 
 
 def plain_log_ticks(axis, text="{:g}", highest=math.inf):
-    """Ticks of a log y axis at 1, 2, 5, 10, ..., up to `highest`, as plain numbers."""
-    low, high = axis.get_ylim()
+    """Ticks of a log axis (axes.xaxis or .yaxis) at 1, 2, 5, 10, ..., up to `highest`, as plain numbers."""
+    low, high = sorted(axis.get_view_interval())
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    factors = (1, 2, 5) if len(decades) < 5 else (1,)
+    factors = (1, 2, 5) if len(decades) < 6 else (1,)
     ticks = [factor * 10.0**power for power in decades for factor in factors]
     ticks = [tick for tick in ticks if low <= tick <= min(high, highest)]
-    axis.set_yticks(ticks, [text.format(tick) for tick in ticks])
-    axis.minorticks_off()
+    axis.set_ticks(ticks, labels=[text.format(tick) for tick in ticks])
+    axis.set_minor_locator(NullLocator())
 
 
 NOT_SOLVED = 1.35  # times the budget: where the mark of a run stands that was not solved
@@ -165,15 +201,16 @@ def solving_axis(axis, cells, names):
 
 
 @contextmanager
-def drawing(mplstyle, cells, footer, *paths, size, panels=1, **options):
-    """A row of axes to draw on; then the conditions of the cells below them, and the files.
+def drawing(mplstyle, cells, footer, *paths, size, panels=1, stacked=False, **options):
+    """Axes to draw on, in a row or stacked; then the conditions of the cells below them, and the files.
 
-    mplstyle: a matplotlib style file; footer: what follows the number of runs in the conditions;
-    size: in inches; options: of plt.subplots.
+    mplstyle: a matplotlib style file; footer: what follows the machine in the conditions, {n} in it
+    the number of runs; size: in inches; options: of plt.subplots.
     """
     with plt.style.context(mplstyle):
-        figure, axes = plt.subplots(1, panels, figsize=size, squeeze=False, **options)
-        yield axes[0]
+        shape = (panels, 1) if stacked else (1, panels)
+        figure, axes = plt.subplots(*shape, figsize=size, squeeze=False, **options)
+        yield axes.ravel()
         text = "\n".join(textwrap.wrap(conditions(cells, footer), int(16 * size[0])))
         figure.supxlabel(text, x=0.01, ha="left", **SMALL)
         for path in paths:  # without dates
@@ -182,8 +219,15 @@ def drawing(mplstyle, cells, footer, *paths, size, panels=1, **options):
         plt.close(figure)
 
 
-def conditions(cells, what):
-    """The machine and the number of runs in words; `what` says what n counts."""
+def headline(axes, text):
+    """What the figure found, above all of its axes."""
+    figure = axes[0].figure
+    lines = textwrap.wrap(text, int(11.2 * figure.get_figwidth()))
+    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=11.5, weight="bold")
+
+
+def conditions(cells, footer):
+    """The machine in words, and the footer with the number of runs per cell in place of {n}."""
     names, torch, threads = (
         " / ".join(sorted(cells[key].astype(str).unique()))
         for key in ("device_name", "torch", "threads")
@@ -191,7 +235,6 @@ def conditions(cells, what):
     swept = cells.duplicated(["model", "seq_len", "seed"]).any()
     counts = cells.groupby(["model", "seq_len", *(["lr"] if swept else [])]).size()
     n = "–".join(str(n) for n in sorted({counts.min(), counts.max()}))
-    plural = "" if threads == "1" else "s"
-    part = incomplete(cells)
-    text = f"{names}, {threads} thread{plural}, torch {torch}, n = {n} {what}"
+    plural, part = "" if threads == "1" else "s", incomplete(cells)
+    text = f"{names}, {threads} thread{plural}, torch {torch}; {footer.format(n=n)}"
     return f"{text}; incomplete: {part}" if part else text

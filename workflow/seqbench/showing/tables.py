@@ -107,6 +107,11 @@ def fairness(table):
     return view("fairness", table[table["seq_len"] == longest])
 
 
+def answers(table):
+    """The answers as a Markdown list."""
+    return "".join(f"- **{row.title}.** {row.text}\n" for row in table.itertuples())
+
+
 def audit(table):
     """The audit as Markdown text: ratios of times by length, then trainings, then what is missing."""
     parts = []

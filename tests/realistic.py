@@ -1,0 +1,301 @@
+"""A run as config.yaml asks for it, made up: plausible shards, and all tables by the scripts that make them.
+
+It takes seconds where the real run takes a quarter of an hour, and serves what draws and shows. Its
+numbers mean nothing. `python -m tests.realistic FOLDER [PRESET]` leaves one to look at,
+such as workflow/presets/full.yaml.
+"""
+
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import yaml
+from snakemake.utils import update_config
+
+from tests.conftest import ROOT
+from workflow.scripts import (
+    attention_figure,
+    audit_figure,
+    call_figure,
+    comparison_tables,
+    curves_figure,
+    distance_figure,
+    distance_table,
+    experiment_tables,
+    fairness_table,
+    gradient_flow_figure,
+    position_tables,
+)
+from workflow.scripts import judge as judging
+from workflow.seqbench.config import check
+from workflow.seqbench.results import shards
+from workflow.seqbench.results.schemas import schema
+
+# Seconds of a forward pass: a + bN + cN², by architecture and whether parameters are matched.
+LAWS = {
+    "lstm": (2e-5, 5.3e-6, 0),
+    "transformer": (4e-4, 3.4e-5, 3.0e-8),
+    "transformer_matched": (6e-5, 4.6e-6, 1.6e-8),
+    "transformer_sdpa_matched": (6e-5, 4.6e-6, 7.0e-9),
+}
+FACTORS = {"forward": 1, "train_step": 3, "decode": 0.01}
+# Median of the steps to solve 25 tokens, and the power of the length that it grows with.
+STEPS = {
+    "lstm": (math.inf, 0),
+    "lstm_chrono": (450, 1.1),
+    "transformer": (420, 0.8),
+    "transformer_matched": (130, 0.6),
+}
+MACHINE = {
+    "status": "ok",
+    "device": "cpu",
+    "device_name": "AMD EPYC (family 25, model 17)",
+    "cpu_model": "AMD EPYC (family 25, model 17)",
+    "cpu_cores": 2,
+    "threads": 1,
+    "interop_threads": 1,
+    "kernel": "Linux-6.1",
+    "python": "3.11.7",
+    "torch": "2.13.0+cpu",
+    "git_commit": "0123456789abcdef",
+    "git_dirty": False,
+    "config_digest": "0123456789ab",
+    "load_start": 0.4,
+    "load_end": 1.1,
+}
+
+CLAIMS = ROOT / "workflow/statements/claims.yaml"
+# The default run, with what the figures need beside it and a length of recall more.
+SIX = [0, 1, 2, 3, 4, 5]
+PRESET = {
+    "experiments": {
+        "timing": {"seeds": SIX},
+        "recall": {
+            "seq_lens": [25, 50, 100],
+            "seq_lens_of": {"transformer": [25, 50, 100]},
+            "seeds_of": {"transformer": {25: SIX}},
+        },
+        **{name: {"on_demand": False} for name in ("train_step", "decode", "recall_audit")},
+    }
+}
+# Script, table, cells, and what else it takes.
+FIGURES = {
+    "time": (call_figure, "timing", "timing_cells", ["linear", "log"], True),
+    "forward_ram": (call_figure, "timing", "timing_cells", ["ram"], False),
+    "train_step": (call_figure, "train_step", "train_step_cells", ["log", "ram"], False),
+    "decode": (call_figure, "decode", "decode_cells", ["log", "ram"], False),
+    "memory": (curves_figure, "recall", "recall_cells", "recall_curves"),
+    "distance": (distance_figure, "distance", "recall_cells"),
+    "gradient_flow": (gradient_flow_figure, "gradient_flow", "recall_cells", CLAIMS),
+    "attention": (attention_figure, "attention", "recall_cells"),
+    "audit": (audit_figure, "audit", "timing_cells"),
+}
+JUDGED = ("claims", "causes", "expectations", "audit", "answers")
+
+
+def timing_row(cell, settings, reference, rng, lengths):
+    """Columns of a cell that timed a model in turns with its reference."""
+    model, n = cell["model"], cell["seq_len"]
+    window = math.exp(0.03 * rng.standard_normal())  # of the process: all its calls are slower
+    cold, train = settings["calls"] == "cold", settings["mode"] == "train"
+    factor = window * FACTORS.get(settings["workload"], 1) * (1.6 if train else 1)
+
+    def seconds(name, tokens):
+        a, b, c = LAWS.get(name, LAWS["transformer_matched"])
+        if settings["workload"] == "decode" and "no_cache" not in name:
+            b, c, a = (0, 0, a) if name == "lstm" else (b / 50, 0, a)
+        return factor * (a + b * tokens + c * tokens * tokens)
+
+    def samples(name, tokens):
+        slow = rng.random(40) < 0.05
+        return seconds(name, tokens) * np.exp(0.02 * rng.standard_normal(40) + 0.2 * slow)
+
+    own, other, half = samples(model, n), samples(reference, n), samples(model, n // 2)
+    calibration = 4e-3 * window * np.exp(0.01 * rng.standard_normal(40))
+    failed = model == "transformer" and n == max(lengths) and cell["seed"] == 0 and n > 3000
+    busy = float(rng.gamma(1, 0.08))
+    row = {
+        "time_s": float(np.median(own)) * (3 if cold else 1),
+        "reference_time_s": float(np.median(other)),
+        "half_time_s": float(np.median(half)),
+        "calibration_s": float(np.median(calibration)),
+        "samples_s": own.tolist(),
+        "reference_samples_s": other.tolist(),
+        "half_samples_s": half.tolist(),
+        "calibrations_s": calibration.tolist(),
+        "half_seq_len": n // 2,
+        "cold_s": float(own[0]) * 4,
+        "call_memory_bytes": int(
+            window * 2000 * n
+            + (40 * n * n if "transformer" in model and "sdpa" not in model else 0)
+        ),
+        "peak_memory_bytes": 300_000_000,
+        "parameters": 132_096 * (9 if model == "transformer" else 1),
+        "tokens": n,
+        "flops": 262_144 * n + (1024 * n * n if model != "lstm" else 0),
+        "busy_cores": busy,
+        "flags": ["busy machine"] if busy > 0.25 else [],
+        "malloc": f"glibc, {settings['malloc']}",
+        "half_width": 0.01,
+    }
+    if failed:
+        row |= {"status": "over budget", "time_s": None, "samples_s": None}
+    keys = ("workload", "batch_size", "d_model", "mode", "calls")
+    return row | {"reference": reference} | {key: settings[key] for key in keys}
+
+
+def training_row(cell, settings, options, rng):
+    """Columns of a cell that trained a model."""
+    n, budget, every = cell["seq_len"], settings["steps"], settings["evaluate_every"]
+    median, power = STEPS.get(cell["model"], (300, 0.8))
+    solving = median * (n / 25) ** power * math.exp(0.25 * rng.standard_normal())
+    solved = math.ceil(solving / every) * every if solving <= budget else None
+    steps = min(budget, solved + settings["steps_after_solved"]) if solved else budget
+    at = np.arange(1, steps + 1)
+    chance, floor = math.log(99), math.log(99) * 0.9
+    drop = solving if math.isfinite(solving) else 1e9
+    loss = chance / (1 + np.exp(np.clip((at - 0.8 * drop) / (0.04 * drop), -50, 50)))
+    loss = loss * np.exp(0.03 * rng.standard_normal(steps)) + 0.004
+    evaluations = np.arange(every, steps + 1, every)
+    recurrent = options["architecture"] == "lstm"
+    keeps = 1 - 1 / n if "chrono" in cell["model"] else 0.6
+    distance = n - np.arange(1, n + 1)
+    flow = (keeps**distance if recurrent else np.ones(n)) + 1e-30
+    flows = [(flow * math.exp(0.2 * rng.standard_normal())).tolist() for _ in range(3)]
+    looks = np.ones(n) / n
+    if not recurrent and solved:
+        looks[0] += 0.5
+    step_s = 0.004 if recurrent else 0.002
+    return {
+        "steps": steps,
+        "budget_steps": budget,
+        "train_loss": loss.tolist(),
+        "train_length": [n] * len(evaluations),
+        "eval_step": evaluations.tolist(),
+        "eval_loss": loss[evaluations - 1].tolist(),
+        "eval_accuracy": np.exp(-loss[evaluations - 1]).tolist(),
+        "gradient_norm": [1.0] * len(evaluations),
+        "gradient_flow": flows,
+        "gradient_first_initial": float(flow[0]),
+        "gradient_last_initial": float(flow[-1]),
+        "gradient_share_initial": float(flow[0] / flow[-1]),
+        "initial_forget_gate": [keeps] * 4 if recurrent else None,
+        "attention": None if recurrent else (looks / looks.sum()).tolist(),
+        "solved_step": solved,
+        "solved_s": solved and solved * step_s * n / 25,
+        "solved_step_loose": solved,
+        "confirmed_accuracy": 0.999 if solved else None,
+        "final_loss": float(loss[-1]),
+        "final_accuracy": float(np.exp(-loss[-1])),
+        "training_s": steps * step_s * n / 25,
+        "evaluation_s": 0.2,
+        "step_s": step_s * n / 25,
+        "parameters": 46_180 if recurrent else 46_100,
+        "core_parameters": 33_280,
+        "chance_loss_nats": chance,
+        "bag_of_tokens_loss_nats": floor,
+        "busy_cores": 0.3,
+        "flags": [],
+        **{key: settings[key] for key in ("task", "lr", "vocabulary", "batch_size", "d_model")},
+    }
+
+
+def write_shards(plan, experiment, folder):
+    """The shards of an experiment; returns their paths."""
+    part, paths = plan.experiments[experiment], []
+    for i, cell in enumerate(plan.cells(experiment)):
+        rng = np.random.default_rng([i, *experiment.encode()])
+        settings, options = plan.settings(experiment, **cell), plan.model(experiment, **cell)
+        if part["kind"] == "timing":
+            reference = plan.reference(experiment)["name"]
+            row = timing_row(cell, settings, reference, rng, part["seq_lens"])
+        else:
+            row = training_row(cell, settings, options, rng)
+        minute, second = divmod(3 * i, 60)
+        about = {"experiment": experiment, "architecture": options["architecture"]}
+        about |= {"started_at": f"2026-11-20T12:{minute % 60:02}:{second:02}+00:00"}
+        shape = schema(part["kind"], experiment)
+        whole = filler(shape) | MACHINE | about | row | {k: v for k, v in cell.items() if k != "lr"}
+        paths.append(folder / Path(plan.shard(experiment, cell)).relative_to(plan.results))
+        shards.write(whole, shape, paths[-1], {})
+    return paths
+
+
+def filler(shape):
+    """Something for every column that may not be empty."""
+    simple = {pa.string(): "text", pa.int64(): 1, pa.float64(): 0.5, pa.bool_(): False}
+    return {
+        field.name: [] if pa.types.is_list(field.type) else simple[field.type]
+        for field in shape
+        if not field.nullable
+    }
+
+
+def files(folder, name, *suffixes):
+    return [folder / f"tables/{name}.{suffix}" for suffix in suffixes or ("csv", "parquet", "md")]
+
+
+def make(folder, preset=PRESET):
+    """Write shards and tables of a run to `folder`; returns its plan.
+
+    preset: what differs from config.yaml, or the path of such a file.
+    """
+    folder = Path(folder)
+    (folder / "tables").mkdir(parents=True)
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    preset = yaml.safe_load(Path(preset).read_text()) if isinstance(preset, str) else preset
+    update_config(config, preset)
+    plan = check(config, local=False)
+    names, cells, paths = plan.names(on_demand=False), [], {}
+    for name in names:
+        paths[name], kind = write_shards(plan, name, folder), plan.experiments[name]["kind"]
+        lists = "curves" if kind == "training" else "samples"
+        made = files(folder, name)
+        made += [files(folder, f"{name}_{part}", "parquet")[0] for part in ("cells", lists)]
+        asked = plan.cells(name)
+        experiment_tables.main(paths[name], name, kind, asked, len(asked), *made)
+        cells += made[3:] if kind == "training" else made[3:4]
+    timed = plan.names("timing", on_demand=False)
+    of_timed = [path for path in cells if path.stem.removesuffix("_cells") in timed]
+    comparison_tables.main(of_timed, timed, 0.05, files(folder, "ratios"), files(folder, "scaling"))
+    distance_table.main(files(folder, "recall", "parquet")[0], *files(folder, "distance"))
+    looks = files(folder, "gradient_flow"), files(folder, "attention")
+    position_tables.main(paths["recall"], "recall", plan.cells("recall"), *looks)
+    fairness_table.main(plan.config, plan.rates, *files(folder, "fairness"))
+    statements = [ROOT / f"workflow/statements/{n}.yaml" for n in JUDGED]
+    original = sorted((ROOT / "workflow/original").glob("*_cells.csv"))
+    written = [files(folder, name) for name in ("verdicts", *JUDGED[1:])]
+    judging.main(
+        *statements, cells, original, files(folder, "findings", "csv", "parquet"), *written
+    )
+    return plan
+
+
+def draw(folder, plan, names=FIGURES):
+    """Draw figures of a made-up run as the rules do; returns {name: path of the PNG}."""
+    (folder / "figures").mkdir(exist_ok=True)
+    style, drawn = ROOT / "workflow/figures.mplstyle", {}
+    for name in names:
+        script, table, cells, *more = FIGURES[name]
+        paths = [folder / f"tables/{stem}.parquet" for stem in (table, cells)]
+        for extra in more:
+            paths.append(folder / f"tables/{extra}.parquet" if isinstance(extra, str) else extra)
+        if script is audit_figure:
+            trained = plan.names("training", swept=False, on_demand=False)
+            paths.append([folder / f"tables/{stem}_cells.parquet" for stem in trained])
+        drawn[name], svg = (folder / f"figures/{name}.{suffix}" for suffix in ("png", "svg"))
+        style_at = {call_figure: 2}.get(script, len(paths))
+        paths.insert(style_at, style)
+        script.main(*paths, drawn[name], svg)
+    return drawn
+
+
+def shipped_experiments():
+    """Names of the experiments of config.yaml, in its order."""
+    return list(yaml.safe_load((ROOT / "config.yaml").read_text())["experiments"])
+
+
+if __name__ == "__main__":
+    make(*sys.argv[1:])

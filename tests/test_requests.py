@@ -1,0 +1,55 @@
+"""What a cell asks a cluster for, and that no flag takes away what makes its times true."""
+
+import re
+
+import pytest
+
+from tests.conftest import Project, shipped
+from workflow.seqbench.config import check
+from workflow.seqbench.measuring import supervised
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return check(shipped())
+
+
+def recall(plan, seq_len=100, attempt=1, what="mem_mb", model="transformer"):
+    return plan.needs(what, attempt, "recall", model, seq_len)
+
+
+def test_every_shipped_cell_asks_for_what_a_small_node_has(plan):
+    for name in plan.names():
+        for cell in plan.cells(name):
+            assert 500 < plan.needs("mem_mb", 1, name, **cell) < 16_000
+            assert 1 <= plan.needs("runtime", 1, name, **cell) <= 60
+
+
+def test_longer_sequences_larger_batches_and_later_attempts_ask_for_more(plan):
+    for what in ("mem_mb", "runtime"):
+        assert recall(plan, 25, what=what) < recall(plan, 50, what=what) < recall(plan, what=what)
+    assert recall(plan, attempt=3) == pytest.approx(3 * recall(plan), abs=3)
+    doubled = check(shipped({"experiments": {"recall": {"batch_size": 64}}}))
+    assert recall(doubled) - 1000 == pytest.approx(2 * (recall(plan) - 1000), abs=2)
+
+
+def test_no_cell_asks_for_more_time_than_it_is_left_to_run(plan):
+    settings = plan.settings("recall", "transformer", 100)
+    most = supervised.limit_s(settings) / 60
+    assert most < recall(plan, attempt=100, what="runtime") < most + 4
+
+
+def test_a_cell_on_a_gpu_asks_for_one():
+    config = shipped({"experiments": {"timing": {"device": "cuda"}}})
+    plan = check(config, local=False)
+    assert (plan.gpu("timing"), plan.gpu("recall")) == (1, 0)
+
+
+def test_flags_do_not_take_its_node_from_a_timing_cell(tmp_path):
+    project = Project.copy(tmp_path / "project")
+    flags = ("--set-resources", "timing_cell:mem_mb=5000", "--default-resources", "runtime=7")
+    output = project.snakemake("--dry-run", "timing", *flags, "--set-threads", "timing_cell=1")
+    jobs = re.findall(r"^rule timing_cell:.*?^ +resources: (.*?)$", output, re.M | re.S)
+    assert len(jobs) == 12
+    assert all("mem_mb=5000" in job for job in jobs)
+    assert all("slurm_extra=--exclusive" in job and "whole_node=1" in job for job in jobs)

@@ -1,0 +1,45 @@
+"""The report: one page to explore a run, made from its tables.
+
+in:  the tables of a run, this one (<results>) or a published one; workflow/page/
+out: RUN/report/index.html
+     <results>/report/compare.html     the same, with this run held against the published one; on demand
+"""
+
+
+rule report_page:
+    """Make one page of {wildcards.run} that explains itself and asks for nothing from anywhere."""
+    input:
+        tables=asks(tables_of),
+        page=[
+            static(f"page/{name}")
+            for name in ["page.html", "page.css", "tables.js", "charts.js", "page.js"]
+        ],
+    output:
+        html=report(
+            "{run}/report/index.html",
+            caption="../report/page.rst",
+            category="Explore",
+            labels={"what": "Every number of the run, with selectors"},
+        ),
+    params:
+        experiments=plan.names(),
+        code=digest("workflow.scripts.report_page"),
+    log:
+        "<results>/logs/report/{run}.log",
+    conda:
+        "../../envs/report.yaml"
+    script:
+        "../scripts/report_page.py"
+
+
+use rule report_page as compared_page with:
+    input:
+        tables=[*tables_of(plan.results), rules.compare_table.output.parquet],
+        page=rules.report_page.input.page,
+    output:
+        html="<results>/report/compare.html",
+    params:
+        experiments=plan.names(),
+        code=digest("workflow.scripts.report_page"),
+    log:
+        "<results>/logs/report/compare.log",
