@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import platform
 import re
 import resource
 import shutil
@@ -153,7 +154,6 @@ def test_a_killed_run_is_resumed_by_the_same_command(copy, start):
     paths = shards("slow", range(4))
     process = start(*paths, config=SLOW)
     until(lambda: made(copy, paths), process)
-    assert "cannot be locked" in copy.snakemake(*paths, config=SLOW, expect=1)  # while it lives
     until(lambda: list(copy.path.glob(".snakemake/incomplete/*")), process)
     os.kill(process.pid, signal.SIGKILL)  # and not its job
     process.wait()
@@ -171,12 +171,17 @@ def test_a_killed_run_is_resumed_by_the_same_command(copy, start):
     assert len(made(copy, paths)) == len(paths)
 
 
-def test_a_lock_of_another_machine_is_left_alone(copy):
+@pytest.mark.parametrize("alive", ["a run that lives", "another machine"])
+def test_a_lock_that_may_be_held_is_left_alone(copy, alive):
     paths = shards("slow", [0])
     (copy / ".snakemake/locks").mkdir(parents=True)
     (copy / ".snakemake/locks/0.output.lock").write_text(f"{paths[0]}\n")
-    (copy / ".snakemake/owner").write_text("another-machine\n")
-    assert "cannot be locked" in copy.snakemake(*paths, config=SLOW, expect=1)
+    with open(copy / ".snakemake/owner", "w") as owner:
+        if alive == "a run that lives":
+            fcntl.flock(owner, fcntl.LOCK_EX)
+        print(platform.node() if alive == "a run that lives" else "another", file=owner, flush=True)
+        assert "cannot be locked" in copy.snakemake(*paths, config=SLOW, expect=1)
+    assert not made(copy, paths)
 
 
 def test_a_config_that_is_edited_while_it_runs_has_no_effect(copy, start):
