@@ -267,6 +267,7 @@ def make(folder, preset=PRESET):
     statements = [ROOT / f"workflow/statements/{n}.yaml" for n in JUDGED]
     original = sorted((ROOT / "workflow/original").glob("*_cells.csv"))
     written = [files(folder, name) for name in ("verdicts", *JUDGED[1:])]
+    written.insert(1, files(folder, "claims", "md")[0])
     judging.main(
         *statements, cells, original, files(folder, "findings", "csv", "parquet"), *written
     )

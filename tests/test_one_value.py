@@ -188,7 +188,9 @@ def judge_all(folder, tables, statements=ROOT / "workflow/statements"):
         [path for path in cells if not path.name.startswith("tuning")],
         sorted((ROOT / "workflow/original").glob("*.csv")),
         files(folder, "findings", ".csv", ".parquet"),
-        *(files(folder, name) for name in ("verdicts", *STATEMENTS[1:])),
+        files(folder, "verdicts"),
+        folder / "claims.md",
+        *(files(folder, name) for name in STATEMENTS[1:]),
     )
 
 

@@ -22,6 +22,7 @@ from workflow.seqbench.showing import page
 CHROMIUM = shutil.which("chromium")
 PICTURES = ROOT / "tests/artefacts"
 SECTIONS = re.findall(r'<section id="(\w+)"', (page.PAGE / "page.html").read_text())
+SHARDS = "results/EXPERIMENT/CELL.parquet"
 QUIET = ("file:", "data:", "blob:")
 CHANGES = {  # selector: a value that is not its first, and the view in which it can be chosen
     "experiment": ("recall", ""),
@@ -38,14 +39,14 @@ def run(made_up_run):
     folder, plan = made_up_run
     tables = sorted(folder.glob("tables/*.parquet"))
     (folder / "report").mkdir()
-    report_page.main(tables, plan.names(), folder / "report/index.html")
+    report_page.main(tables, SHARDS, plan.names(), folder / "report/index.html")
     return folder
 
 
 @pytest.fixture(scope="module")
 def data(run):
     """What the page's script reads."""
-    return page.data(run.glob("tables/*.parquet"), "results", ["timing", "recall"])
+    return page.data(run.glob("tables/*.parquet"), SHARDS, ["timing", "recall"])
 
 
 # What it holds.
@@ -58,7 +59,7 @@ def test_it_is_one_file_of_modest_size(run):
 
 
 def test_it_is_the_same_page_each_time(run):
-    again = page.render(run.glob("tables/*.parquet"), run, realistic.shipped_experiments())
+    again = page.render(run.glob("tables/*.parquet"), SHARDS, realistic.shipped_experiments())
     assert again == (run / "report/index.html").read_text()
 
 
@@ -113,7 +114,7 @@ def test_text_of_a_run_cannot_become_code(tmp_path, run):
         shutil.copy(path, tmp_path)
     cells = pd.read_parquet(tmp_path / "timing_cells.parquet")
     cells.assign(error="</script><b>&\u2028").to_parquet(tmp_path / "timing_cells.parquet")
-    text = page.render(tmp_path.glob("*.parquet"), "results")
+    text = page.render(tmp_path.glob("*.parquet"), SHARDS)
     (line,) = [line for line in text.splitlines() if "const DATA" in line]
     assert line.count("<") == 2  # its own script element
     literal = re.search(r"const DATA = (.*);</script>", line)[1]
@@ -271,7 +272,9 @@ def test_a_cell_can_be_explored_down_to_its_samples(open_page, run):
     ticks = tab.locator("#cell-view .layer_1_marks path")
     assert ticks.count() == len(cell)
     assert tab.locator("#cell-rows tbody tr").count() == cell["seed"].nunique()
-    assert "model~transformer/seq_len~500/seed~0.parquet" in tab.inner_text("#cell-shards")
+    assert "results/timing/model~transformer/seq_len~500/seed~0.parquet" in tab.inner_text(
+        "#cell-shards"
+    )
 
 
 def test_verdicts_lead_to_their_evidence(open_page, run):

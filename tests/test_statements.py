@@ -167,7 +167,7 @@ def test_no_id_stands_in_two_files(tmp_path):
 
 
 ABOUT = {
-    "claims": {"quote", "rule"},
+    "claims": {"quote", "rule", "number"},
     "causes": {"title", "sentence"},
     "audit": {"title", "sentence"},
     "answers": {"title", "sentence"},

@@ -392,7 +392,7 @@ TABLES = {
     "distance": lambda: summary(trained([100] * 3), "training"),
     "ratios": lambda: comparisons.ratios(compared(), ["timing"], 0.05),
     "scaling": lambda: comparisons.scaling(compared(), ["timing"]),
-    "verdicts": verdicts,
+    "claims": verdicts,
     "expectations": expected,
     "compare": lambda: pd.DataFrame(columns=compare.COLUMNS),
 }
@@ -521,9 +521,8 @@ def test_the_same_table_in_each_format(tmp_path):
         (text.length(3000), "3,000"),
         (text.total(1, 2), "3"),
         (text.tick(True) + text.tick(False), "✓"),
-        (text.quoted("x") + text.bold("y") + text.code("z"), "“x”**y**`z`"),
-        (text.evidence("a | b", ""), "a<br>b"),
-        (text.evidence("a", "c | d"), "a<br>*Would decide:* c<br>d"),
+        (text.quoted("x") + text.bold("y"), "“x”**y**"),
+        (text.dash("") + text.dash("1 of 2"), "–1 of 2"),
     ],
 )
 def test_each_kind_of_quantity_is_written_in_one_way(shown, expected):

@@ -176,7 +176,7 @@ function drawCell() {
   const here = (c) => c.model === model && (swept(state.experiment) ? c.lr : c.seq_len) === number;
   const cells = rows(`${state.experiment}_cells`, here).sort((a, b) => a.seed - b.seed);
   const label = (c) => swept(state.experiment) ? `${c.seed}, ${c.seq_len} tokens` : String(c.seed);
-  const path = (c) => `${DATA.folder}/${state.experiment}/${swept(state.experiment) ? `lr~${c.lr}/` : ""}model~${c.model}/seq_len~${c.seq_len}/seed~${c.seed}.parquet`;
+  const path = (c) => DATA.shards.replace("EXPERIMENT", state.experiment).replace("CELL", `${swept(state.experiment) ? `lr~${c.lr}/` : ""}model~${c.model}/seq_len~${c.seq_len}/seed~${c.seed}`);
   const name = `${words(model)} at ${swept(state.experiment) ? `a learning rate of ${at}` : `${number.toLocaleString("en")} tokens`}`;
   if (kind() === "timing") {
     const samples = (DATA.lists[`${state.experiment}_samples`] ?? []).filter(here);
@@ -240,7 +240,7 @@ function drawVerdicts() {
     return element("details", {}, element("summary", {}, `“${v.quote}” `, element("span", { class: `verdict ${tone[v.verdict] ?? "open"}` }, v.verdict)),
       element("dl", {}, ...[["Rule", v.rule], ["Depends on", v.depends_on.replaceAll(" | ", "; ")], ["Evidence", element("div", { class: "wide" }, findingsTable(evidence))],
         ["What would decide", v.would_decide.replaceAll(" | ", "; ")], ["Rows", `tables findings and ${distinct(evidence.map((f) => `${f.experiment}_cells`)).join(", ")} (below)`],
-        ["Shards", element("code", {}, v.shards.split(", ").map((s) => `${DATA.folder}/${s}`).join(" "))], ["To reproduce", element("code", {}, v.reproduce)]]
+        ["Shards", element("code", {}, v.shards.split(", ").map((s) => DATA.shards.split("EXPERIMENT")[0] + s).join(" "))], ["To reproduce", element("code", {}, v.reproduce)]]
         .filter(([, text]) => text).flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, text)])));
   }), rows("verdicts").length ? null : element("p", { class: "soft" }, "This run has no verdicts."));
 }
@@ -267,7 +267,7 @@ function drawAudit() {
 function drawMachine() {
   const every = EXPERIMENTS.flatMap((e) => rows(`${e}_cells`)), of = (key) => distinct(every.map((c) => c[key]).filter((v) => v !== null && v !== undefined)).join(", ") || "not known";
   const failed = every.filter((c) => c.status !== "ok").length;
-  fill("run", `${every.length.toLocaleString("en")} cells, ${failed || "none"} of them without a result, on ${of("device_name")} with torch ${of("torch")}. Run folder: ${DATA.folder}.`);
+  fill("run", `${every.length.toLocaleString("en")} cells, ${failed || "none"} of them without a result, on ${of("device_name")} with torch ${of("torch")}.`);
   fill("machine-text", `${of("device_name")}; ${of("cpu_cores")} cores, ${of("threads")} thread(s) per cell, frequency governor ${of("governor")}; ${of("kernel")}, Python ${of("python")}, torch ${of("torch")}; memory: ${of("malloc")}; commit ${of("git_commit")}${every.some((c) => c.git_dirty) ? ", with uncommitted changes" : ""}.`);
   fill("machine-rows", viewOf("run"));
 }

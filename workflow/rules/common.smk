@@ -87,24 +87,25 @@ def either(names):
 # Experiments of which the figure `causes` is made.
 CAUSES = ("recall", "readout", "forget_bias", "gradient_cut", "asked_everywhere", "curriculum")
 
-# Each figure, and the table without which it cannot be drawn.
-FIGURES = {plan.figure(experiment): experiment for experiment in plan.names()} | {
-    "forward_ram": "timing",
-    "distance": "distance",
-    "gradient_flow": "gradient_flow",
-    "attention": "attention",
-    "audit": "audit",
-    "causes": "curriculum",
+# What shows a run, and the table without which it cannot be made.
+SHOWN = {f"figures/{plan.figure(name)}.png": name for name in plan.names()} | {
+    "figures/forward_ram.png": "timing",
+    "figures/distance.png": "distance",
+    "figures/gradient_flow.png": "gradient_flow",
+    "figures/attention.png": "attention",
+    "figures/audit.png": "audit",
+    "figures/causes.png": "curriculum",
+    "report/index.html": "findings",
 }
 
 
-def published_figures():
-    """The figures that can be drawn of the published runs; those of an older version are left as they are."""
+def published():
+    """Figures and reports that can be made of published runs; those of an older version are left as they are."""
     return [
-        f"{reference.parent}/figures/{figure}.png"
+        f"{reference.parent}/{name}"
         for reference in sorted(Path("results/reference").glob("*/config.yaml"))
         if "experiments" in yaml.safe_load(reference.read_text())
-        for figure, table in FIGURES.items()
+        for name, table in SHOWN.items()
         if (reference.parent / f"tables/{table}.parquet").is_file()
     ]
 
@@ -112,7 +113,10 @@ def published_figures():
 def tables_of(run):
     """Parquet tables of a run: those that this config makes, or those that a published run has."""
     if run != plan.results:
-        return sorted(map(str, Path(run, "tables").glob("*.parquet")))
+        published = sorted(Path(run, "tables").glob("*.parquet"))
+        return [
+            str(path) for path in published if not path.name.startswith("tuning")
+        ]  # of another run
     names = ["ratios", "scaling", "distance", "gradient_flow", "attention", "fairness"]
     names += ["findings", "verdicts", "causes", "expectations", "audit", "answers"]
     for experiment in plan.names(on_demand=False):

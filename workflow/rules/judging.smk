@@ -3,6 +3,7 @@
 in:  workflow/statements/*.yaml, the cells and curves of the experiments
 out: <results>/tables/findings.{csv,parquet}          one row per statement, condition and length
      <results>/tables/{verdicts,causes,expectations,audit,answers}.{csv,parquet,md}
+     <results>/tables/claims.md                       claim, verdict, one number
      <results>/tables/compare.{csv,parquet,md}        this run against the published one; on demand
 """
 
@@ -38,6 +39,7 @@ rule judge:
     output:
         findings_tables=multiext("<results>/tables/findings", ".csv", ".parquet"),
         verdict_tables=table("verdicts"),
+        short_verdicts="<results>/tables/claims.md",
         cause_tables=table("causes"),
         expectation_tables=table("expectations"),
         audit_tables=table("audit"),

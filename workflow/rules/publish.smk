@@ -1,9 +1,10 @@
 """The published run: promoting this run to it, and drawing it again.
 
 in:  every table and figure of this run
-out: results/reference/<device>/{config.yaml,tables,figures}   the published run, tracked by git
+out: results/reference/<device>/{config.yaml,tables,figures,report}   the published run, tracked by git
      workflow/tuned_rates.csv                                     the rates of lr: tuned, from the sweeps
      README.md                                                 the blocks that are generated from it
+     docs/results.md                                           all of it, generated
 """
 
 
@@ -19,6 +20,7 @@ rule publish:
         config=config,
         reference=f"results/reference/{plan.device()}",
         page="README.md" if plan.device() == "cpu" else None,
+        results="docs/results.md",
         code=digest("workflow.scripts.publish"),
     log:
         "<results>/logs/publish.log",
@@ -47,6 +49,6 @@ rule adopt_rates:
 
 
 rule redraw:
-    """Draw the figures of every published run again, from its tables alone."""
+    """Draw the figures of every published run again, and make its report, from its tables alone."""
     input:
-        published_figures(),
+        published(),

@@ -22,6 +22,7 @@ rule report_page:
             labels={"what": "Every number of the run, with selectors"},
         ),
     params:
+        shards=f"{plan.results}/EXPERIMENT/CELL.parquet",
         experiments=plan.names(),
         code=digest("workflow.scripts.report_page"),
     log:
@@ -39,6 +40,7 @@ use rule report_page as compared_page with:
     output:
         html="<results>/report/compare.html",
     params:
+        shards=f"{plan.results}/EXPERIMENT/CELL.parquet",
         experiments=plan.names(),
         code=digest("workflow.scripts.report_page"),
     log:

@@ -17,13 +17,15 @@ def main(
     original,
     findings_tables,
     verdict_tables,
+    short_verdicts,
     cause_tables,
     expectation_tables,
     audit_tables,
     answer_tables,
 ):
     """claims, causes, expectations, audit, answers: files of statements; cells: cells and curves of
-    this run; original: the cells that the notebook printed. The last six list the paths of each table.
+    this run; original: the cells that the notebook printed. The rest are the paths of each table;
+    short_verdicts: a .md of claim, verdict and one number.
     """
     run = Run.of_files([*cells, *original])
     files = (claims, causes, expectations, audit, answers)
@@ -31,7 +33,8 @@ def main(
     judged = findings([*claims, *causes, *expectations, *audit, *answers], run)
     tables.write(judged, *findings_tables)
     verdict = verdicts.verdict_table(claims, judged)
-    tables.write(verdict, *verdict_tables, shown=tables.view("verdicts", verdict))
+    tables.write(verdict, *verdict_tables, shown=tables.verdicts(verdict))
+    tables.write(tables.view("claims", verdict), short_verdicts)
     for statements_of, paths in ((causes, cause_tables), (expectations, expectation_tables)):
         table = verdicts.expectation_table(statements_of, judged)
         tables.write(table, *paths, shown=tables.view("expectations", table))

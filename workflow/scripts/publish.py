@@ -10,12 +10,12 @@ from workflow.seqbench.results import selecting
 from workflow.seqbench.showing import provenance, readme, tables
 
 
-def main(files, config, reference, page):
+def main(files, config, reference, page, results):
     """Replace the folder `reference` by the tables and figures in `files` and the run's config.
 
     Adds the table `run`: machine, commit and cost. The tuning, which is made on demand only, is
-    kept unless `files` holds it. `page` is the README whose generated blocks are written anew, or
-    None. Nothing is replaced before everything is there, and one that is killed is mended by the next.
+    kept unless `files` holds it. `page` is the README whose generated blocks are written anew,
+    `results` the page of all tables and figures; None where another device has them. Nothing is replaced before everything is there, and one that is killed is mended by the next.
     """
     if config.get("incomplete"):
         raise log.UserError("incomplete is true: a run is published when all its cells are done")
@@ -26,7 +26,9 @@ def main(files, config, reference, page):
     for left in (fresh, old):
         shutil.rmtree(left, ignore_errors=True)
     kept = [*reference.glob("tables/tuning*"), *reference.glob("figures/tuning*")]
-    made = [path for path in map(Path, files) if path.parent.name in ("tables", "figures")]
+    made = [
+        path for path in map(Path, files) if path.parent.name in ("tables", "figures", "report")
+    ]
     for file in [*kept, *made]:
         target = fresh / file.parent.name / file.name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -38,16 +40,19 @@ def main(files, config, reference, page):
     run = provenance.summarize(cells)
     tables.write(run, fresh / "tables/run.csv", fresh / "tables/run.md")
     (fresh / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    readme_text = readme.render(Path(page).read_text(), fresh) if page else None
+    texts = {}
+    if page:
+        texts[page] = readme.render(Path(page).read_text(), fresh)
+        texts[results] = readme.results(fresh, reference)
 
     if reference.exists():
         reference.rename(old)
     fresh.rename(reference)
     shutil.rmtree(old, ignore_errors=True)
-    if page:
-        temporary = Path(page).with_suffix(".new")
-        temporary.write_text(readme_text)
-        temporary.replace(page)
+    for path, text in texts.items():
+        temporary = Path(path).with_suffix(".new")
+        temporary.write_text(text)
+        temporary.replace(path)
 
 
 if __name__ == "__main__":

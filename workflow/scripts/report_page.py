@@ -6,10 +6,11 @@ from workflow.seqbench import log
 from workflow.seqbench.showing import page
 
 
-def main(tables, experiments, html):
-    """tables: the run's Parquet tables; experiments: names of them in the page's order."""
-    html = Path(html)
-    html.write_text(page.render(tables, html.parents[1], experiments), encoding="utf-8")
+def main(tables, shards, experiments, html):
+    """tables: the run's Parquet tables; shards: path of a shard, with EXPERIMENT and CELL in it;
+    experiments: names in the page's order.
+    """
+    Path(html).write_text(page.render(tables, shards, experiments), encoding="utf-8")
 
 
 if __name__ == "__main__":

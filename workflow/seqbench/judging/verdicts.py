@@ -1,5 +1,8 @@
 """Tables from findings: verdicts on the claims, the expectations, the steps of the audit."""
 
+from string import Formatter
+from types import SimpleNamespace
+
 import pandas as pd
 
 from workflow.seqbench.judging.judge import (
@@ -49,6 +52,7 @@ def verdict_table(claims, findings):
                 "claim": claim["id"],
                 "quote": claim["quote"],
                 "verdict": verdict,
+                "number": filled(claim["number"], of_claim)[0] if "number" in claim else "",
                 "depends_on": "" if agree else " | ".join(f"{n}: {w}" for n, w in words.items()),
                 "evidence": " | ".join(evidence),
                 "would_decide": " | ".join(would_decide),
@@ -94,14 +98,25 @@ def answer_table(answers, findings):
     """The table `answers`: one sentence each, its conditions replaced by what the run shows of them."""
     rows = []
     for answer in answers:
-        of_answer = findings[findings["statement"] == answer["id"]]
-        of_answer = of_answer.assign(found=[finding(row) for row in of_answer.itertuples()])
-        lacking = of_answer.loc[of_answer["value"].isna(), "note"].unique()
-        parts = {row.condition: row for row in of_answer.itertuples()}
-        text = f"This run does not say: {'; '.join(lacking)}."
-        text = text if len(lacking) else answer["sentence"].format(**parts)
+        text, lacking = filled(answer["sentence"], findings[findings["statement"] == answer["id"]])
+        text = text or f"This run does not say: {'; '.join(lacking)}."
         rows.append({"answer": answer["id"], "title": answer["title"], "text": text})
     return pd.DataFrame(rows)
+
+
+def filled(sentence, findings):
+    """(sentence with the last finding of each condition in place of its name, []).
+
+    ("", why) where one that the sentence names has no value.
+    """
+    rows = {row.condition: row for row in findings.itertuples()}
+    named = {part.split(".")[0] for _, part, *_ in Formatter().parse(sentence) if part}
+    lacking = {rows[name].note: 0 for name in sorted(named) if pd.isna(rows[name].value)}
+    found = {name: row._replace(note="") for name, row in rows.items()}
+    parts = {
+        n: SimpleNamespace(found=finding(row), seq_len=row.seq_len) for n, row in found.items()
+    }
+    return ("", [*lacking]) if lacking else (sentence.format(**parts), [])
 
 
 def audit_table(audit, findings):

@@ -26,21 +26,21 @@ VIEWS = {"causes": "expectations", "expectations": "expectations", "compare": "c
 LONG = ("_curves", "_samples")  # tables of which the page holds a part
 
 
-def render(paths, folder, experiments=()):
-    """The page of the run in `folder`, with the tables (Parquet) in `paths`, as text.
+def render(paths, shards, experiments=()):
+    """The page of the run with the tables (Parquet) in `paths`, as text.
 
-    experiments: those that come first, in this order.
+    shards: path of a shard, with EXPERIMENT and CELL in it; experiments: those that come first.
     """
     templates = jinja2.Environment(loader=jinja2.FileSystemLoader(PAGE), autoescape=True)
-    content = json.dumps(data(paths, folder, experiments), separators=(",", ":")).replace(
+    content = json.dumps(data(paths, shards, experiments), separators=(",", ":")).replace(
         "<", "\\u003c"
     )
     bundle = vl_convert.javascript_bundle().replace("</script", "<\\/script")
     return templates.get_template("page.html").render(data=content, library=bundle)
 
 
-def data(paths, folder, experiments):
-    """What the page's script reads: {folder, experiments, looks, tables, views, lists}.
+def data(paths, shards, experiments):
+    """What the page's script reads: {shards, experiments, looks, tables, views, lists}.
 
     A table is {rows, columns: {name: values, or one value if all are alike}}; `views` has some as
     people read them; `lists` the thinned curves and samples: {table: [{keys of the cell, x, y}]}.
@@ -61,7 +61,7 @@ def data(paths, folder, experiments):
     views["run"] = provenance.summarize(cells)
     whole["relative"] = relative(Run(frames), timed)
     return {
-        "folder": str(folder),
+        "shards": shards,
         "experiments": {name: "timing" if name in timed else "training" for name in cells},
         "looks": style.looks(everything),
         "tables": {name: table(frame) for name, frame in whole.items()},

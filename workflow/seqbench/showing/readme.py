@@ -1,11 +1,18 @@
-"""The README's generated blocks: every number in it comes from the published run."""
+"""The pages that publishing writes: the README's generated blocks, and docs/results.md as a whole."""
 
+import os
 import re
+from collections import Counter
 from pathlib import Path
 
+import jinja2
+import yaml
+
 from workflow.seqbench.log import UserError
+from workflow.seqbench.sources import ROOT
 
 BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+RESULTS = Path("docs/results.md")
 
 
 def render(text, reference):
@@ -24,3 +31,50 @@ def render(text, reference):
         return f"{begin}\n{table.read_text().strip()}\n\n{end}"
 
     return BLOCK.sub(block, text)
+
+
+def results(run, reference):
+    """docs/results.md: every table and figure of the run in the folder `run`, under its headings.
+
+    reference: the folder that the page's links name, relative to the project.
+    """
+    folder = os.path.relpath(reference, RESULTS.parent)
+    tables = {path.stem: path.read_text().strip() for path in sorted(run.glob("tables/*.md"))}
+    experiments = yaml.safe_load((run / "config.yaml").read_text()).get("experiments", {})
+    kinds = {name: kind_of(experiments, name) for name in experiments if name in tables}
+    captions = {path.stem: path.read_text().strip() for path in ROOT.glob("workflow/report/*.rst")}
+    files = sorted(run.glob("figures/*.png"))
+    page = (ROOT / "workflow/page/results.md").read_text()
+    text = jinja2.Template(page, trim_blocks=True, lstrip_blocks=True).render(
+        folder=folder,
+        tables=tables,
+        figures={path.stem: f"{folder}/figures/{path.name}" for path in files},
+        captions=captions,
+        timed=[name for name, kind in kinds.items() if kind == "timing"],
+        trained=[name for name, kind in kinds.items() if kind == "training"],
+        contents="CONTENTS",
+    )
+    text = re.sub(r"^(#+ .+)$", r"\n\1\n", text, flags=re.MULTILINE)
+    text = re.sub(r"(?<=\|):-+", ":--", re.sub(r" +\|", " |", text))  # tables without padding
+    text = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    # A heading with nothing under it is left out.
+    empty = r"^## [^\n]+\n\n(?=## |\Z)|^### [^\n]+\n\n(?=###? |\Z)"
+    text = re.sub(empty, "", text, flags=re.MULTILINE)
+    return text.replace("CONTENTS", contents(text))
+
+
+def kind_of(experiments, name):
+    """Kind of an experiment, or of the one that it is like."""
+    experiment = experiments[name]
+    return experiment.get("kind") or kind_of(experiments, experiment["like"])
+
+
+def contents(text):
+    """A list of the headings of a page, with links."""
+    lines, seen = [], Counter()
+    for marks, title in re.findall(r"^(##+) (.+)$", text, re.MULTILINE):
+        anchor = re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+        again = f"-{seen[anchor]}" if seen[anchor] else ""  # as GitHub numbers them
+        lines.append(f"{'  ' * (len(marks) - 2)}- [{title}](#{anchor}{again})")
+        seen[anchor] += 1
+    return "\n".join(lines)

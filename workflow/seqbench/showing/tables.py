@@ -107,6 +107,18 @@ def fairness(table):
     return view("fairness", table[table["seq_len"] == longest])
 
 
+def verdicts(table):
+    """Each claim with its verdict, rule and evidence, as Markdown text."""
+    parts = []
+    for row in table.itertuples():
+        lines = [f"**“{row.quote}”** {row.verdict}", "", row.rule, ""]
+        lines += [f"- {line}" for line in row.evidence.split(" | ")]
+        if row.would_decide:
+            lines += [f"- *would decide:* {line}" for line in row.would_decide.split(" | ")]
+        parts.append("\n".join([*lines, ""]))
+    return "\n".join([*parts, f"All of them again: `{table['reproduce'].iloc[0]}`", ""])
+
+
 def answers(table):
     """The answers as a Markdown list."""
     return "".join(f"- **{row.title}.** {row.text}\n" for row in table.itertuples())

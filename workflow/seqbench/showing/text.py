@@ -54,12 +54,15 @@ scientific = of("{:.1e}".format)
 megabytes = of(lambda value: number(value * 1e-6))
 millions = of(lambda value: f"{value / 1e6:.3g} M")
 never = of(lambda value: "never" if math.isinf(value) else f"{whole(value)} tokens")
-tick, quoted, bold, code = (
+tick, quoted, bold = (
     (lambda value: "✓" if value else ""),
     "“{}”".format,
     "**{}**".format,
-    "`{}`".format,
 )
+
+
+def dash(text):
+    return text or "–"
 
 
 def optional(value):
@@ -138,12 +141,6 @@ def accepted(low, high):
     if low == -math.inf:
         return f"at most {bounds[1]}"
     return f"at least {bounds[0]}" if high == math.inf else " to ".join(bounds)
-
-
-def evidence(found, would_decide):
-    """Evidence and what would decide, one condition per line."""
-    text = f"{found}<br>*Would decide:* {would_decide}" if would_decide else found
-    return text.replace(" | ", "<br>")
 
 
 def finding(row):
