@@ -1,6 +1,7 @@
 """The audit that ships, on data with a known answer: its steps, its gaps, its table and its figure."""
 
 import math
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -75,8 +76,9 @@ EXPERIMENTS = {  # steps to solve of each seed, and the budget
 }
 
 
+@cache
 def whole_run():
-    """The tables of a run with every step."""
+    """The tables of a run with every step; copy them before a change."""
     tables = ORIGINAL | {
         "timing_original_cells": times(["lstm", "transformer"], "train", 5, calls="cold"),
         "timing_audit_cells": times(["transformer"], "train", slower=4),

@@ -97,11 +97,28 @@ def promised():
     return {what: int(count) for what, count in rows}
 
 
-def test_a_model_by_the_example_of_the_readme_through_the_default_target(project):
+def example():
+    """Code and config of the README's example of a new model."""
     section = README[README.index("**Add a model.**") :]
     (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[:1]
     (config,) = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)[:1]
-    config = yaml.safe_load(config)
+    return code, yaml.safe_load(config)
+
+
+@pytest.mark.parametrize("preset", [[], [SMOKE], ["workflow/presets/full.yaml"]], ids=str)
+def test_the_example_of_the_readme_lacks_nothing_in_any_run(preset):
+    """Such as a learning rate, where those of the others are tuned."""
+    _, config = example()
+    for entry in config["models"].values():
+        entry["architecture"] = "tests.example_model:Model"
+    plan = check(shipped(*preset, config), local=False)
+    for experiment in config["experiments"]:
+        assert plan.experiments[experiment]["models"][-1] in config["models"]
+        assert all(plan.settings(experiment, **cell) for cell in plan.cells(experiment))
+
+
+def test_a_model_by_the_example_of_the_readme_through_the_default_target(project):
+    code, config = example()
     (name,) = config["models"]
     (project / f"workflow/seqbench/models/{name}.py").write_text(code)
     assert len(touched(project)) + 1 == promised()["model"]  # and the user's config
