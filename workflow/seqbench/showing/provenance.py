@@ -50,9 +50,7 @@ def times(costs, cores=2):
     for name, preset in {"": None, " CONFIG=workflow/presets/full.yaml": "full.yaml"}.items():
         config = yaml.safe_load((ROOT / "config.yaml").read_text())
         if preset:
-            update_config(
-                config, yaml.safe_load((ROOT / "workflow/presets" / preset).read_text())
-            )
+            update_config(config, yaml.safe_load((ROOT / "workflow/presets" / preset).read_text()))
         plan = check(config, local=False)
         cells = [
             cell | {"experiment": experiment}
