@@ -176,4 +176,6 @@ def test_papers_that_are_named_are_linked():
         named |= set(re.findall(r"([A-Z][a-z]+)(?: & [A-Z][a-z]+| et al\.),? (\d{4})", text))
     literature = text_of("docs/method.md").partition("## Literature")[2]
     assert len(named) > 8
-    assert sorted(f"{a} {y}" for a, y in named if not re.search(rf"- {a}.* {y}, \[", literature)) == []
+    assert (
+        sorted(f"{a} {y}" for a, y in named if not re.search(rf"- {a}.* {y}, \[", literature)) == []
+    )
