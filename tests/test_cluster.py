@@ -4,6 +4,7 @@ Runs on the private cluster of tests/cluster/, through profiles/slurm and a prof
 """
 
 import os
+import shutil
 import signal
 import subprocess
 from collections import Counter
@@ -26,7 +27,15 @@ SITE = {
     "latency-wait": 5,
 }
 # Columns that say when, how fast and beside whom a cell ran, not what came out.
-CIRCUMSTANCES = {"started_at", "load_start", "load_end", "busy_cores", "node", "cluster_job"}
+CIRCUMSTANCES = {
+    "started_at",
+    "load_start",
+    "load_end",
+    "busy_cores",
+    "node",
+    "cluster_job",
+    "git_commit",
+}
 
 
 class OnSlurm(Project):
@@ -88,7 +97,7 @@ class OnSlurm(Project):
         return [job["state"] for job in self.jobs() if f"-{name}-" in job["comment"]]
 
 
-def cells(frame):
+def cells_of(frame):
     """Rows by their cell, without what differs from run to run."""
     timed = [c for c in frame if c.endswith("_s") or c in CIRCUMSTANCES]
     return frame.drop(columns=timed).set_index(["model", "seq_len", "seed"]).sort_index()
@@ -112,7 +121,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(slurm, folder):
-    """Every training of the smoke preset and one round of its timings, on the cluster."""
+    """Every cell of `recall` in the smoke preset and one round of its timings, on the cluster."""
     project = OnSlurm.of(slurm, folder / "run")
     config = {"experiments": {"timing": {"seeds": [0]}}}
     project.finish(project.start("timing", "recall", config=config))
@@ -124,7 +133,7 @@ def test_the_same_losses_as_locally_bit_for_bit(run, smoke_run):
     assert len(there) == 12
     assert there["cluster_job"].notna().all()
     assert set(there["node"]) <= set(run.cluster.nodes)
-    pd.testing.assert_frame_equal(cells(there), cells(here))
+    pd.testing.assert_frame_equal(cells_of(there), cells_of(here))
 
 
 def test_the_same_tables_as_locally(run, smoke_run):
@@ -257,6 +266,31 @@ def test_a_cell_that_no_attempt_has_the_memory_for_becomes_a_row(storm):
 def test_faults_leave_nothing_half_written_or_doubled(storm):
     intact(storm)
     assert len(storm.shards("recall")) == 4
+
+
+def test_the_profile_for_other_schedulers_works_with_the_commands_of_slurm(slurm, folder, run):
+    """As a user would do it: a copy of the profile whose script names the scheduler."""
+    project = OnSlurm.of(slurm, folder / "other")
+    site = project / "profiles/site"
+    shutil.rmtree(site)
+    shutil.copytree(project / "profiles/cluster-generic", site)
+    project.edit("profiles/site/scheduler", "scheduler=sge", "scheduler=slurm")
+    cells = [f"recall/model~lstm/seq_len~4/seed~{seed}" for seed in (0, 1)]
+    cells.append("timing/model~lstm/seq_len~50/seed~0")
+    flags = ("--workflow-profile", "profiles/site", "--seconds-between-status-checks", "2")
+    done = subprocess.run(
+        ["snakemake", *(f"results/{c}.parquet" for c in cells), *flags, "--configfile", SMOKE],
+        cwd=project.path,
+        env=project.env,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    assert sorted(job["shared"] for job in project.jobs()) == ["NO", "OK"]
+    here = cells_of(run.shards("recall"))
+    there = cells_of(project.shards("recall"))
+    pd.testing.assert_frame_equal(there, here.loc[there.index])
+    assert not project.shards("timing")["node_shared"].any()
 
 
 def test_a_killed_run_goes_on_with_nothing_done_again_or_twice(slurm, folder):

@@ -77,7 +77,7 @@ def draft(site):
     return DRAFT.format(
         partition=site["default"],
         account=f"  slurm_account: {accounts[0]}\n" if accounts else "",
-        status="squeue" if accounts is None else "sacct",
+        status="squeue\nslurm-no-account: true" if accounts is None else "sacct",
     )
 
 

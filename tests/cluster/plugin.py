@@ -12,9 +12,3 @@ def slurm(tmp_path_factory):
         pytest.skip(lacking())
     with Cluster(tmp_path_factory.mktemp("slurm")) as cluster:
         yield cluster
-
-
-def pytest_terminal_summary(terminalreporter):
-    """Say why nothing ran on Slurm: a quiet pytest prints no reasons."""
-    if lacking():
-        terminalreporter.line(f"Nothing was tested on Slurm: {lacking()}")
