@@ -30,6 +30,7 @@ def main(files, config, reference, page, results):
     made = [
         path for path in map(Path, files) if path.parent.name in ("tables", "figures", "report")
     ]
+    made = [path for path in made if path.suffix != ".html" or path.parent.name == "report"]
     for file in [*kept, *made]:
         target = fresh / file.parent.name / file.name
         target.parent.mkdir(parents=True, exist_ok=True)
