@@ -15,6 +15,9 @@ min_version("9.27")
 configfile: "config.yaml"
 
 
+report: "workflow/report/index.rst"
+
+
 # Jobs that are submitted elsewhere (--jobs) look at the machine they land on themselves.
 HERE = workflow.resource_settings.nodes is None and not workflow.remote_exec
 plan = check(config, HERE, map(os.path.relpath, workflow.configfiles))

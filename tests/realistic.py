@@ -234,7 +234,8 @@ def filler(shape):
 
 
 def files(folder, name, *suffixes):
-    return [folder / f"tables/{name}.{suffix}" for suffix in suffixes or ("csv", "parquet", "md")]
+    suffixes = suffixes or ("csv", "parquet", "md", "html")
+    return [folder / f"tables/{name}.{suffix}" for suffix in suffixes]
 
 
 def make(folder, preset=PRESET):
@@ -256,11 +257,11 @@ def make(folder, preset=PRESET):
         made += [files(folder, f"{name}_{part}", "parquet")[0] for part in ("cells", lists)]
         asked = plan.cells(name)
         experiment_tables.main(paths[name], name, kind, asked, len(asked), *made)
-        cells += made[3:] if kind == "training" else made[3:4]
+        cells += made[4:] if kind == "training" else made[4:5]
     timed = plan.names("timing", on_demand=False)
     of_timed = [path for path in cells if path.stem.removesuffix("_cells") in timed]
     comparison_tables.main(of_timed, timed, 0.05, files(folder, "ratios"), files(folder, "scaling"))
-    distance_table.main(files(folder, "recall", "parquet")[0], *files(folder, "distance"))
+    distance_table.main(files(folder, "recall", "parquet")[0], *files(folder, "distance")[:3])
     looks = files(folder, "gradient_flow"), files(folder, "attention")
     position_tables.main(paths["recall"], "recall", plan.cells("recall"), *looks)
     fairness_table.main(plan.config, plan.rates, *files(folder, "fairness"))

@@ -14,7 +14,7 @@ import yaml
 from tests.conftest import ROOT, SMOKE, shipped
 from workflow.seqbench.config import check
 
-README = (ROOT / "README.md").read_text()
+EXTEND = (ROOT / "docs/extend.md").read_text()
 TASK = '''"""Recall the last token, which needs no memory at all."""
 
 from workflow.seqbench.tasks.first_token import bag_of_tokens_loss, chance_loss
@@ -98,15 +98,15 @@ def promised():
 
 
 def example():
-    """Code and config of the README's example of a new model."""
-    section = README[README.index("**Add a model.**") :]
+    """Code and config of the example of a new model."""
+    section = EXTEND[EXTEND.index("## Add a model") :]
     (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)[:1]
     (config,) = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)[:1]
     return code, yaml.safe_load(config)
 
 
 @pytest.mark.parametrize("preset", [[], [SMOKE], ["workflow/presets/full.yaml"]], ids=str)
-def test_the_example_of_the_readme_lacks_nothing_in_any_run(preset):
+def test_the_example_lacks_nothing_in_any_run(preset):
     """Such as a learning rate, where those of the others are tuned."""
     _, config = example()
     for entry in config["models"].values():
@@ -117,7 +117,7 @@ def test_the_example_of_the_readme_lacks_nothing_in_any_run(preset):
         assert all(plan.settings(experiment, **cell) for cell in plan.cells(experiment))
 
 
-def test_a_model_by_the_example_of_the_readme_through_the_default_target(project):
+def test_a_model_by_the_example_through_the_default_target(project):
     code, config = example()
     (name,) = config["models"]
     (project / f"workflow/seqbench/models/{name}.py").write_text(code)

@@ -198,7 +198,8 @@ def make_tables(folder, experiment, kind, paths, cells):
     lists = {"timing": "samples", "training": "curves"}[kind]
     more = (folder / f"{experiment}_{part}.parquet" for part in ("cells", lists))
     tables = files(folder, experiment)
-    experiment_tables.main(paths, experiment, kind, cells, len(cells), *tables, *more)
+    page = folder / f"{experiment}.html"
+    experiment_tables.main(paths, experiment, kind, cells, len(cells), *tables, page, *more)
 
 
 @pytest.fixture(scope="module")

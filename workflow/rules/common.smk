@@ -74,9 +74,18 @@ def static(name):
     return local(os.path.relpath(ROOT / "workflow" / name))
 
 
-def table(name):
-    """The three files of a table."""
-    return multiext(f"<results>/tables/{name}", ".csv", ".parquet", ".md")
+def table(name, category):
+    """The files of a table, as numbers and as people read it."""
+    return [
+        *multiext(f"<results>/tables/{name}", ".csv", ".parquet", ".md"),
+        in_report(f"<results>/tables/{name}.html", "table", category, name),
+    ]
+
+
+def in_report(path, caption, category, what):
+    """A file that `snakemake --report` shows."""
+    caption = f"../report/{caption}.rst"
+    return report(path, caption=caption, category=category, labels={"what": what})
 
 
 def either(names):

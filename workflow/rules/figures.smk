@@ -28,7 +28,7 @@ rule call_figure:
         cells="{run}/tables/{figure}_cells.parquet",
         mplstyle=static("figures.mplstyle"),
     output:
-        png=report("{run}/figures/{figure}.png", caption="../report/call.rst", category="Speed"),
+        png=in_report("{run}/figures/{figure}.png", "call", "Speed", "{figure}"),
         svg="{run}/figures/{figure}.svg",
     wildcard_constraints:
         figure=either(name for name in plan.names("timing") if name != "timing"),
@@ -50,7 +50,7 @@ use rule call_figure as time_figure with:
         cells="{run}/tables/timing_cells.parquet",
         mplstyle=static("figures.mplstyle"),
     output:
-        png=report("{run}/figures/time.png", caption="../report/time.rst", category="Speed"),
+        png=in_report("{run}/figures/time.png", "time", "Speed", "time of a forward pass"),
         svg="{run}/figures/time.svg",
     params:
         panels=["linear", "log"],
@@ -62,10 +62,8 @@ use rule call_figure as time_figure with:
 
 use rule time_figure as forward_ram_figure with:
     output:
-        png=report(
-            "{run}/figures/forward_ram.png",
-            caption="../report/forward_ram.rst",
-            category="Speed",
+        png=in_report(
+            "{run}/figures/forward_ram.png", "forward_ram", "Speed", "RAM of a forward pass"
         ),
         svg="{run}/figures/forward_ram.svg",
     params:
@@ -84,7 +82,7 @@ rule curves_figure:
         curves="{run}/tables/{figure}_curves.parquet",
         mplstyle=static("figures.mplstyle"),
     output:
-        png=report("{run}/figures/{figure}.png", caption="../report/memory.rst", category="Recall"),
+        png=in_report("{run}/figures/{figure}.png", "memory", "Recall", "{figure}"),
         svg="{run}/figures/{figure}.svg",
     wildcard_constraints:
         figure=either(set(plan.names("training", swept=False)) - {"recall", "readout"}),
@@ -105,7 +103,7 @@ use rule curves_figure as memory_figure with:
         curves="{run}/tables/recall_curves.parquet",
         mplstyle=static("figures.mplstyle"),
     output:
-        png=report("{run}/figures/memory.png", caption="../report/memory.rst", category="Recall"),
+        png=in_report("{run}/figures/memory.png", "memory", "Recall", "training curves"),
         svg="{run}/figures/memory.svg",
     log:
         "<results>/logs/figures/{run}/memory.log",
@@ -118,7 +116,7 @@ rule rates_figure:
         cells="{run}/tables/{figure}_cells.parquet",
         mplstyle=static("figures.mplstyle"),
     output:
-        png=report("{run}/figures/{figure}.png", caption="../report/rates.rst", category="Recall"),
+        png=in_report("{run}/figures/{figure}.png", "rates", "Recall", "{figure}"),
         svg="{run}/figures/{figure}.svg",
     wildcard_constraints:
         figure=either(plan.names("training", swept=True)),
@@ -138,7 +136,7 @@ rule readout_figure:
         cells="{run}/tables/readout_cells.parquet",
         mplstyle=static("figures.mplstyle"),
     output:
-        png=report("{run}/figures/readout.png", caption="../report/readout.rst", category="Recall"),
+        png=in_report("{run}/figures/readout.png", "readout", "Recall", "read-outs"),
         svg="{run}/figures/readout.svg",
     params:
         code=digest("workflow.scripts.readout_figure"),
@@ -156,7 +154,7 @@ rule causes_figure:
         cells=expand("{{run}}/tables/{experiment}_cells.parquet", experiment=CAUSES),
         mplstyle=static("figures.mplstyle"),
     output:
-        png=report("{run}/figures/causes.png", caption="../report/causes.rst", category="Recall"),
+        png=in_report("{run}/figures/causes.png", "causes", "Recall", "causes"),
         svg="{run}/figures/causes.svg",
     params:
         code=digest("workflow.scripts.causes_figure"),
@@ -175,9 +173,7 @@ rule distance_figure:
         cells="{run}/tables/recall_cells.parquet",
         mplstyle=static("figures.mplstyle"),
     output:
-        png=report(
-            "{run}/figures/distance.png", caption="../report/distance.rst", category="Recall"
-        ),
+        png=in_report("{run}/figures/distance.png", "distance", "Recall", "distance"),
         svg="{run}/figures/distance.svg",
     params:
         code=digest("workflow.scripts.distance_figure"),
@@ -197,11 +193,7 @@ rule gradient_flow_figure:
         claims=static("statements/claims.yaml"),
         mplstyle=static("figures.mplstyle"),
     output:
-        png=report(
-            "{run}/figures/gradient_flow.png",
-            caption="../report/gradient_flow.rst",
-            category="Recall",
-        ),
+        png=in_report("{run}/figures/gradient_flow.png", "gradient_flow", "Recall", "gradients"),
         svg="{run}/figures/gradient_flow.svg",
     params:
         code=digest("workflow.scripts.gradient_flow_figure"),
@@ -220,9 +212,7 @@ rule attention_figure:
         cells="{run}/tables/recall_cells.parquet",
         mplstyle=static("figures.mplstyle"),
     output:
-        png=report(
-            "{run}/figures/attention.png", caption="../report/attention.rst", category="Recall"
-        ),
+        png=in_report("{run}/figures/attention.png", "attention", "Recall", "attention"),
         svg="{run}/figures/attention.svg",
     params:
         code=digest("workflow.scripts.attention_figure"),
@@ -245,7 +235,7 @@ rule audit_figure:
         ),
         mplstyle=static("figures.mplstyle"),
     output:
-        png=report("{run}/figures/audit.png", caption="../report/audit.rst", category="Audit"),
+        png=in_report("{run}/figures/audit.png", "audit", "Audit", "the audit"),
         svg="{run}/figures/audit.svg",
     params:
         code=digest("workflow.scripts.audit_figure"),

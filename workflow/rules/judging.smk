@@ -38,12 +38,12 @@ rule judge:
         ],
     output:
         findings_tables=multiext("<results>/tables/findings", ".csv", ".parquet"),
-        verdict_tables=table("verdicts"),
+        verdict_tables=table("verdicts", "Verdicts"),
         short_verdicts="<results>/tables/claims.md",
-        cause_tables=table("causes"),
-        expectation_tables=table("expectations"),
-        audit_tables=table("audit"),
-        answer_tables=table("answers"),
+        cause_tables=table("causes", "Verdicts"),
+        expectation_tables=table("expectations", "Verdicts"),
+        audit_tables=table("audit", "Audit"),
+        answer_tables=table("answers", "Verdicts"),
     params:
         code=digest("workflow.scripts.judge"),
     log:
@@ -75,8 +75,9 @@ rule compare_table:
     output:
         csv="<results>/tables/compare.csv",
         parquet="<results>/tables/compare.parquet",
-        md=report(
-            "<results>/tables/compare.md", caption="../report/compare.rst", category="Verdicts"
+        md="<results>/tables/compare.md",
+        html=in_report(
+            "<results>/tables/compare.html", "compare", "Verdicts", "against the published run"
         ),
     params:
         device=plan.device(),

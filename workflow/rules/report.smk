@@ -15,12 +15,7 @@ rule report_page:
             for name in ["page.html", "page.css", "tables.js", "charts.js", "page.js"]
         ],
     output:
-        html=report(
-            "{run}/report/index.html",
-            caption="../report/page.rst",
-            category="Explore",
-            labels={"what": "Every number of the run, with selectors"},
-        ),
+        html=in_report("{run}/report/index.html", "page", "Explore", "every number, with selectors"),
     params:
         shards=f"{plan.results}/EXPERIMENT/CELL.parquet",
         experiments=plan.names(),

@@ -31,6 +31,7 @@ rule timing_tables:
         csv="<results>/tables/{experiment}.csv",
         parquet="<results>/tables/{experiment}.parquet",
         md="<results>/tables/{experiment}.md",
+        html=in_report("<results>/tables/{experiment}.html", "table", "Speed", "{experiment}"),
         cells_table="<results>/tables/{experiment}_cells.parquet",
         lists="<results>/tables/{experiment}_samples.parquet",
     wildcard_constraints:
@@ -58,6 +59,7 @@ rule training_tables:
         csv="<results>/tables/{experiment}.csv",
         parquet="<results>/tables/{experiment}.parquet",
         md="<results>/tables/{experiment}.md",
+        html=in_report("<results>/tables/{experiment}.html", "table", "Recall", "{experiment}"),
         cells_table="<results>/tables/{experiment}_cells.parquet",
         lists="<results>/tables/{experiment}_curves.parquet",
     wildcard_constraints:
@@ -84,8 +86,8 @@ rule comparison_tables:
         ),
         views=static("views.yaml"),
     output:
-        ratio_tables=table("ratios"),
-        scaling_tables=table("scaling"),
+        ratio_tables=table("ratios", "Speed"),
+        scaling_tables=table("scaling", "Speed"),
     params:
         experiments=plan.names("timing", on_demand=False),
         margin=0.05,
@@ -105,8 +107,8 @@ rule position_tables:
         shards=plan.shards("recall"),
         views=static("views.yaml"),
     output:
-        gradient_flow=table("gradient_flow"),
-        attention=table("attention"),
+        gradient_flow=table("gradient_flow", "Recall"),
+        attention=table("attention", "Recall"),
     params:
         experiment="recall",
         cells=lambda wildcards: plan.wanted("recall"),
@@ -144,11 +146,12 @@ rule fairness_table:
         unknown_table("fairness"),
         views=static("views.yaml"),
     output:
-        csv=report(
-            "<results>/tables/fairness.csv", caption="../report/fairness.rst", category="Fairness"
-        ),
+        csv="<results>/tables/fairness.csv",
         parquet="<results>/tables/fairness.parquet",
         md="<results>/tables/fairness.md",
+        html=in_report(
+            "<results>/tables/fairness.html", "fairness", "Fairness", "what each model is given"
+        ),
     params:
         config=plan.config,
         rates=plan.rates,

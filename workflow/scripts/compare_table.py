@@ -7,11 +7,11 @@ from workflow.seqbench.judging.compare import as_markdown, compare
 from workflow.seqbench.showing import tables
 
 
-def main(device, csv, parquet, md):
+def main(device, csv, parquet, md, html):
     """Compare the run that `csv` belongs to with the published one of the device."""
     run, reference = Path(csv).parents[1], Path("results/reference", device)
     table = compare(run, reference)
-    tables.write(table, csv, parquet, md, shown=as_markdown(table, run, reference))
+    tables.write(table, csv, parquet, md, html, shown=as_markdown(table, run, reference))
 
 
 if __name__ == "__main__":

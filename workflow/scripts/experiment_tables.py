@@ -11,7 +11,7 @@ LISTS = {
 }
 
 
-def main(shards, experiment, kind, cells, size, csv, parquet, md, cells_table, lists):
+def main(shards, experiment, kind, cells, size, csv, parquet, md, html, cells_table, lists):
     """Aggregate exactly the shards in `shards`, which must hold exactly `cells` (`collecting`).
 
     size: how many cells the experiment has, done or not; lists: path of what each cell has many of,
@@ -28,7 +28,7 @@ def main(shards, experiment, kind, cells, size, csv, parquet, md, cells_table, l
     shown = tables.timing(table, cells) if timed else tables.markdown(tables.view(kind, table))
     if part := selecting.incomplete(cells):
         shown += f"\nIncomplete: {part}.\n"
-    tables.write(table, csv, parquet, md, shown=shown)
+    tables.write(table, csv, parquet, md, html, shown=shown)
     tables.write(cells, cells_table)
     tables.write(summaries.unrolled(frame, keys, *LISTS[kind]), lists)
 

@@ -6,10 +6,10 @@ from workflow.seqbench.results.fairness import ledger
 from workflow.seqbench.showing import tables
 
 
-def main(config, rates, csv, parquet, md):
+def main(config, rates, csv, parquet, md, html):
     """config: with resolved experiments; rates: tuned learning rates by (model, seq_len)."""
     table = ledger(Plan(config, rates))
-    tables.write(table, csv, parquet, md, shown=tables.fairness(table))
+    tables.write(table, csv, parquet, md, html, shown=tables.fairness(table))
 
 
 if __name__ == "__main__":

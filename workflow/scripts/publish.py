@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import yaml
 
 from workflow.seqbench import log
@@ -29,6 +30,7 @@ def main(files, config, reference, page, results):
     made = [
         path for path in map(Path, files) if path.parent.name in ("tables", "figures", "report")
     ]
+    made = [path for path in made if path.suffix != ".html" or path.parent.name == "report"]
     for file in [*kept, *made]:
         target = fresh / file.parent.name / file.name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -39,6 +41,8 @@ def main(files, config, reference, page, results):
     }
     run = provenance.summarize(cells)
     tables.write(run, fresh / "tables/run.csv", fresh / "tables/run.md")
+    if (costs := fresh / "tables/costs.csv").is_file():
+        tables.write(provenance.times(pd.read_csv(costs)), fresh / "tables/times.md")
     (fresh / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     texts = {}
     if page:

@@ -35,7 +35,7 @@ class LogHandler(LogHandlerBase):
         if hasattr(record, "expected"):  # said by workflow/rules/run.smk
             self.expected = record.expected
         if event == LogEvent.RUN_INFO:
-            self.total = sum(record.stats.get(rule, 0) for rule in CELLS)
+            self.total = sum(n for rule, n in record.stats.items() if rule.endswith(CELLS))
         elif event == LogEvent.JOB_INFO:
             self.names[record.jobid] = name_of(record)
         elif event == LogEvent.JOB_STARTED:
@@ -90,7 +90,7 @@ class LogHandler(LogHandlerBase):
 
 def name_of(record):
     """A cell in words: recall lstm_chrono 100 tokens; None for other jobs."""
-    if record.rule_name not in CELLS:
+    if not record.rule_name.endswith(CELLS):
         return None
     w = record.wildcards
     return f"{w['experiment']} {w['model']} {w['seq_len']} tokens"

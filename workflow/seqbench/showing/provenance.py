@@ -1,6 +1,12 @@
 """What a published run was made on and what it cost, from the columns that every cell carries."""
 
 import pandas as pd
+import yaml
+from snakemake.utils import update_config
+
+from workflow.seqbench.config import check
+from workflow.seqbench.results.costs import expected
+from workflow.seqbench.sources import ROOT
 
 
 def summarize(cells):
@@ -36,3 +42,22 @@ def row_of(experiment, frame):
 def listed(values):
     """The distinct values, which should be one."""
     return ", ".join(sorted({str(value) for value in values.dropna()}))
+
+
+def times(costs, cores=2):
+    """The table `times`: cells and minutes of the shipped configs, by what such cells took."""
+    rows = []
+    for name, preset in {"": None, " CONFIG=workflow/presets/full.yaml": "full.yaml"}.items():
+        config = yaml.safe_load((ROOT / "config.yaml").read_text())
+        if preset:
+            update_config(config, yaml.safe_load((ROOT / "workflow/presets" / preset).read_text()))
+        plan = check(config, local=False)
+        cells = [
+            cell | {"experiment": experiment}
+            for experiment in plan.names(on_demand=False)
+            for cell in plan.cells(experiment)
+        ]
+        seconds, _ = expected(cells, [costs], plan.names("timing"), cores)
+        minutes = f"{seconds / 60:.0f}"
+        rows.append({"command": f"`make run{name}`", "cells": len(cells), "minutes": minutes})
+    return pd.DataFrame(rows)

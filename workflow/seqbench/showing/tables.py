@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import yaml
+from markdown_it import MarkdownIt
 
 from workflow.seqbench.results import sealing
 from workflow.seqbench.results.measures import mean_ratio
@@ -13,6 +14,7 @@ from workflow.seqbench.results.selecting import Selection
 from workflow.seqbench.showing import text
 from workflow.seqbench.sources import ROOT
 
+STYLE = "<!doctype html><meta charset=utf-8><style>body{font:14px/1.4 sans-serif}td,th{padding:2px 8px;text-align:left;border-bottom:1px solid #ddd}</style>\n"
 AUDIT = {
     "condition": "model",
     "sentence": "what changed",
@@ -47,10 +49,11 @@ def view(name, table):
 
 
 def write(frame, *paths, shown=None):
-    """Write a table in the format of each path's suffix: .csv, .parquet, or .md.
+    """Write a table in the format of each path's suffix: .csv, .parquet, .md or .html.
 
-    shown: what stands in the .md, a frame or Markdown text; the table itself if left out.
+    shown: what stands in the last two, a frame or Markdown text; the table itself if left out.
     """
+    shown = frame if shown is None else shown
     for path in map(Path, paths):
         match path.suffix:
             case ".csv":
@@ -58,9 +61,10 @@ def write(frame, *paths, shown=None):
             case ".parquet":
                 sealing.save(pa.Table.from_pandas(frame, preserve_index=False), path)
             case ".md":
-                path.write_text(
-                    shown if isinstance(shown, str) else markdown(frame if shown is None else shown)
-                )
+                path.write_text(shown if isinstance(shown, str) else markdown(shown))
+            case ".html":
+                text = shown if isinstance(shown, str) else markdown(shown)
+                path.write_text(STYLE + MarkdownIt().enable("table").render(text))
             case suffix:
                 raise ValueError(f"no table format for {suffix}")
 

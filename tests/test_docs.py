@@ -1,0 +1,181 @@
+"""README and docs/: in step with the published run, short, with links that lead somewhere, and no number
+in a sentence that nothing holds to account.
+"""
+
+import ast
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from tests.conftest import ROOT, shipped
+from tests.test_reference import PUBLISHED, REFERENCE, of_this_version
+from workflow.seqbench import models
+from workflow.seqbench.config import check
+from workflow.seqbench.results import statistics
+from workflow.seqbench.showing import readme
+
+README = Path("README.md")
+PAGES = [README, *sorted(Path("docs").glob("*.md")), Path("CONTRIBUTING.md"), Path("CHANGELOG.md")]
+WRITTEN = [path for path in PAGES if path != readme.RESULTS]
+PLACEHOLDER = "Filled in by `snakemake --cores 4 publish`."
+FULL = "workflow/presets/full.yaml"
+
+
+def text_of(path):
+    return (ROOT / path).read_text()
+
+
+def cells(*presets):
+    """How many cells a run has."""
+    plan = check(shipped(*presets), local=False)
+    return sum(len(plan.cells(name)) for name in plan.names(on_demand=False))
+
+
+# Numbers in sentences: in which file, as what, and what they must agree with; a text says why
+# nothing in this repository can contradict it.
+HELD = [
+    (".*", r"95 % intervals", lambda: statistics.CONFIDENCE == 0.95),
+    (".*", r"Python 3\.11 or newer", lambda: "sys.version_info >= (3, 11)" in text_of("Makefile")),
+    ("README", r"batch 1", lambda: shipped()["experiments"]["timing"]["batch_size"] == 1),
+    (".*", r"float32", "torch's default, which no setting changes"),
+    ("extend", r"at most 2 % fewer", lambda: models.TOLERANCE == 0.02),
+    ("method", r"\b(19|20)\d\d, \[", "the year of a paper"),
+    ("trust", r"exit status is not 0", "a convention"),
+    ("trust", r"2 of 4 cells", lambda: "of 4 cells" in text_of("tests/test_failures.py")),
+    ("trust", r"2\^70", lambda: "2**70" in text_of("tests/test_config.py")),
+    ("trust", r"300 characters", lambda: '"x" * 300' in text_of("tests/test_config.py")),
+    ("trust", r"200 random cases", lambda: '"FUZZ", 200' in text_of("tests/test_fuzz.py")),
+    ("scale", r"^153$", lambda: cells() == 153),
+    ("scale", r"^1,098$", lambda: cells(FULL) == 1098),
+    ("scale", r"\d", "measured once, on the test cluster that the page names"),
+    (
+        "CHANGELOG",
+        r"0\.1\.0",
+        lambda: yaml.safe_load(text_of("CITATION.cff"))["version"] == "0.1.0",
+    ),
+]
+
+
+def sentences(text):
+    """Sentences of a page without code, links' targets and what is generated."""
+    for ignored in (r"<!-- generated.*?<!-- end -->", r"```.*?```", r"<img[^>]*>", r"^ {4}.*?$"):
+        text = re.sub(ignored, "", text, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"`[^`]*`", "", re.sub(r"\]\([^)]*\)", "]", text))
+    text = re.sub(r"^\d\. ", "", text, flags=re.MULTILINE)
+    for part in re.split(r"\n\n|\n(?=[-|#])|(?<=[.:;?!|])\s", text):
+        if sentence := " ".join(part.split()).strip(" |"):
+            yield sentence
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=str)
+def test_no_number_stands_in_a_sentence_that_nothing_holds_to_account(path):
+    for sentence in sentences(text_of(path)):
+        left = sentence
+        for file, pattern, truth in HELD:
+            if re.match(file, path.stem) and re.search(pattern, left):
+                assert isinstance(truth, str) or truth(), f"{path}: {sentence}"
+                left = "" if pattern == r"\d" else re.sub(pattern, "", left)
+        assert not re.search(r"\d", left), f"{path}: nothing checks {sentence!r}"
+
+
+def test_the_walk_sees_the_numbers_of_a_sentence():
+    text = "It takes 7 s.\n\n```\n8\n```\n<!-- generated: x -->\n9\n<!-- end -->\n`10` and [a](11)."
+    assert [s for s in sentences(text) if re.search(r"\d", s)] == ["It takes 7 s."]
+
+
+def test_the_readme_is_one_screen_in_its_order():
+    text = text_of(README)
+    assert len(text.splitlines()) <= 150
+    order = [
+        "# LSTM or Transformer?",
+        "generated: answers",
+        "figures/time.png",
+        "figures/memory.png",
+    ]
+    order += ["figures/audit.png", "generated: claims", "git clone", "make run", "make test"]
+    order += ["## Change it", "Add a model", "cluster", "Redraw", "## Cite it"]
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)
+    assert max(map(len, text.splitlines())) < 250
+
+
+@of_this_version
+def test_pages_are_in_step_with_the_published_tables():
+    text = text_of(README)
+    assert readme.render(text, REFERENCE) == text, "run: snakemake --cores 4 publish"
+    assert PLACEHOLDER not in text
+    assert readme.results(REFERENCE, REFERENCE) == text_of(readme.RESULTS)
+    claims = pd.read_parquet(REFERENCE / "tables/verdicts.parquet")["claim"]
+    block = re.search(r"generated: claims -->\n(.*?)<!-- end", text, re.DOTALL)[1]
+    assert block.strip().count("\n") - 1 == len(claims) == 9
+
+
+def test_blocks_are_tables_that_publishing_has():
+    """Until the first run of this version is published they say so, in one sentence."""
+    scripts = text_of("workflow/rules/judging.smk") + text_of("workflow/scripts/publish.py")
+    for name, block in re.findall(
+        r"<!-- generated: (\w+) -->\n(.*?)<!-- end", text_of(README), re.S
+    ):
+        assert re.search(rf'(table\("|tables/){name}\b', scripts), name
+        assert "experiments" in PUBLISHED or block.strip() == PLACEHOLDER
+
+
+def test_every_published_figure_is_shown():
+    shown = text_of(README) + text_of(readme.RESULTS)
+    for figure in (REFERENCE / "figures").glob("*.png"):
+        assert figure.as_posix() in shown or "experiments" not in PUBLISHED, figure
+
+
+def anchors(text):
+    return {
+        re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+        for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    }
+
+
+@pytest.mark.parametrize("path", PAGES, ids=str)
+def test_links_lead_somewhere(path):
+    text = re.sub(r"```.*?```", "", text_of(path), flags=re.DOTALL)
+    made = {REFERENCE / "report/index.html"} if "experiments" not in PUBLISHED else set()
+    targets = re.findall(r"\]\((?!http)([^)]+)\)", text) + re.findall(r'src="([^"]+)"', text)
+    for target in targets:
+        file, _, anchor = target.partition("#")
+        where = (ROOT / path.parent / file).resolve() if file else ROOT / path
+        if where.relative_to(ROOT) not in made:
+            assert where.exists(), target
+            assert not anchor or anchor in anchors(where.read_text()), target
+
+
+def test_one_version_and_one_title_are_cited_everywhere():
+    citation = yaml.safe_load(text_of("CITATION.cff"))
+    (bibtex,) = re.findall(r"```bibtex\n(.*?)```", text_of(README), re.DOTALL)
+    fields = dict(re.findall(r"(\w+) += \{+(.*?)\}+,?\n", bibtex))
+    assert fields["title"] == citation["title"]
+    assert fields["author"] == citation["authors"][0]["name"]
+    assert fields["version"] == citation["version"]
+    assert fields["year"] == str(citation["date-released"].year)
+    assert citation["references"][0]["url"] in text_of(README)
+    assert f"## {citation['version']}" in text_of("CHANGELOG.md")
+
+
+def test_papers_that_are_named_are_linked():
+    """Each author and year in models, measures and statements is among the literature of docs/method.md."""
+    named = set()
+    for path in [*ROOT.glob("workflow/seqbench/**/*.py"), *ROOT.glob("workflow/statements/*.yaml")]:
+        text = path.read_text()
+        if path.suffix == ".py":
+            docs = (
+                n
+                for n in ast.walk(ast.parse(text))
+                if isinstance(n, ast.Module | ast.FunctionDef | ast.ClassDef)
+            )
+            text = " ".join(filter(None, map(ast.get_docstring, docs)))
+        named |= set(re.findall(r"([A-Z][a-z]+)(?: & [A-Z][a-z]+| et al\.),? (\d{4})", text))
+    literature = text_of("docs/method.md").partition("## Literature")[2]
+    assert len(named) > 8
+    assert (
+        sorted(f"{a} {y}" for a, y in named if not re.search(rf"- {a}.* {y}, \[", literature)) == []
+    )

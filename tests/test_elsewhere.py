@@ -1,0 +1,66 @@
+"""The workflow used from elsewhere: in another working directory, and as a module of another workflow."""
+
+import subprocess
+
+import pandas as pd
+import yaml
+
+from tests.conftest import BIN, ROOT, SMOKE, shipped
+
+# One experiment of three cells, for real, from shards to a figure.
+TINY = {"experiments": {"timing": {"models": ["lstm"], "seq_lens": [50], "seeds": [0, 1, 2]}}}
+TARGETS = ["results/tables/timing.md", "results/figures/time.png"]
+MODULE = f"""
+configfile: "theirs.yaml"
+
+
+module seqbench:
+    snakefile:
+        "{ROOT}/Snakefile"
+    config:
+        config["seqbench"]
+
+
+use rule * from seqbench as seqbench_*
+
+
+rule mine:
+    default_target: True
+    input:
+        {TARGETS!r},
+"""
+
+
+def snakemake(*arguments, cwd):
+    call = [str(BIN / "snakemake"), "--cores", "2", *map(str, arguments)]
+    done = subprocess.run(call, cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return done.stderr
+
+
+def made(folder):
+    """That the targets are there, of this run, and nothing beside them."""
+    cells = pd.read_parquet(folder / "results/timing")
+    assert sorted(cells["seed"]) == [0, 1, 2] and set(cells["status"]) == {"ok"}
+    assert "lstm" in (folder / TARGETS[0]).read_text()
+    assert (folder / TARGETS[1]).stat().st_size > 5000
+    return {path.name for path in folder.iterdir()} - {".snakemake"}
+
+
+def test_in_another_working_directory(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    there, before = tmp_path / "there", sorted((ROOT / "results").iterdir())
+    files = ["--configfile", ROOT / "config.yaml", ROOT / SMOKE, tmp_path / "tiny.yaml"]
+    call = ["--snakefile", ROOT / "Snakefile", "--directory", there, *TARGETS, *files]
+    snakemake(*call, cwd=tmp_path)
+    assert made(there) == {"results"}
+    assert sorted((ROOT / "results").iterdir()) == before
+    assert "Nothing to be done" in snakemake(*call, cwd=tmp_path)
+
+
+def test_as_a_module_of_another_workflow(tmp_path):
+    (tmp_path / "Snakefile").write_text(MODULE)
+    config = {"seqbench": shipped(SMOKE, TINY)}
+    (tmp_path / "theirs.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    snakemake(cwd=tmp_path)
+    assert made(tmp_path) == {"results", "Snakefile", "theirs.yaml"}
