@@ -431,3 +431,15 @@ def test_cells_in_512_mb_end_as_rows(copy):
     assert done.returncode == 0, done.stdout[-3000:]
     rows = [pq.read_table(copy / path, partitioning=None).to_pylist()[0] for path in paths]
     assert [row["status"] for row in rows] == ["ok", "ok", "ok", "out of memory"]
+
+
+def test_every_test_that_docs_trust_names_is_there():
+    """Names are shortened in front or at the end by …"""
+    text = (ROOT / "docs/trust.md").read_text()
+    files = {path.name: path.read_text() for path in ROOT.glob("tests/test_*.py")}
+    assert set(re.findall(r"`(test_\w+\.py)`", text)) <= set(files)
+    names = re.findall(r"`(…?[a-z0-9]+(?:_[a-z0-9]+)+…?)`", text)
+    named = [name.strip("…") for name in names if name not in ("queued_s", "git_dirty")]
+    tests = [name for code in files.values() for name in re.findall(r"def test_(\w+)", code)]
+    assert len(named) > 20
+    assert [name for name in named if not any(name in test for test in tests)] == []
