@@ -12,7 +12,10 @@ rule report_page:
         tables=asks(tables_of),
         page=[
             static(f"page/{name}")
-            for name in ["page.html", "page.css", "tables.js", "charts.js", "page.js"]
+            for name in [
+                *("page.html", "page.css", "tables.js", "charts.js"),
+                *("view.js", "explore.js", "evidence.js"),
+            ]
         ],
     output:
         html=in_report("{run}/report/index.html", "page", "Explore", "every number, with selectors"),

@@ -82,7 +82,7 @@ class LogHandler(LogHandlerBase):
         done = sum(cost.get(job, 0) for job in self.done)
         all_of_it = sum(cost.values()) if self.expected else float(self.total)
         prior = PRIOR_S if self.expected else 0
-        if not self.total or done + prior == 0:
+        if len(self.done) >= self.total or done + prior == 0:
             return None
         elapsed = time.monotonic() - (self.began or time.monotonic())
         return (all_of_it - done) * (elapsed + prior) / (done + prior)

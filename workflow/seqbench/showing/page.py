@@ -23,6 +23,7 @@ PAGE = ROOT / "workflow/page"
 POINTS = 120  # of each training curve, and samples of each cell, at most
 SMOOTHING = 10  # steps of the running mean that a curve shows, as in the figures
 VIEWS = {"causes": "expectations", "expectations": "expectations", "compare": "compare"}
+CELL = ["model", "seq_len", "seed"]
 LONG = ("_curves", "_samples")  # tables of which the page holds a part
 
 
@@ -47,6 +48,9 @@ def data(paths, shards, experiments):
     """
     frames = {path.stem: pd.read_parquet(path) for path in sorted(map(Path, paths))}
     names = [name.removesuffix("_cells") for name in frames if name.endswith("_cells")]
+    names = [
+        name for name in names if not frames[f"{name}_cells"].duplicated(CELL).any()
+    ]  # no sweep
     names = dict.fromkeys([*(name for name in experiments if name in names), *names])
     cells = {name: frames[f"{name}_cells"] for name in names}
     timed = [name for name, frame in cells.items() if "workload" in frame]
