@@ -845,7 +845,7 @@ def test_the_clock_of_one_thread_on_the_cpu_is_its_own_time():
 def in_this_process(monkeypatch, model=LSTM, seed=0, **own):
     """The row of a cell of 20 tokens measured here, without what could not be undone."""
     for name in ("set_malloc", "pin"):
-        monkeypatch.setattr(machine, name, lambda setting: "untouched")
+        monkeypatch.setattr(machine, name, lambda *_: "untouched")
     cell = {"model": "lstm", "seq_len": 20, "seed": seed}
     reference = {"name": "lstm", "entry": LSTM}
     return measure.measure_cell("timing", cell, model, reference, settings_of(**own))

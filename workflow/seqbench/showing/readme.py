@@ -58,7 +58,7 @@ def results(run, reference):
     text = re.sub(r"(?<=\|):-+", ":--", re.sub(r" +\|", " |", text))  # tables without padding
     text = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
     # A heading with nothing under it is left out.
-    empty = r"^## [^\n]+\n\n(?=## |\Z)|^### [^\n]+\n\n(?=###? |\Z)"
+    empty = r"^## [^\n]+\n+(?=## |\Z)|^### [^\n]+\n+(?=###? |\Z)"
     text = re.sub(empty, "", text, flags=re.MULTILINE)
     return text.replace("CONTENTS", contents(text))
 
