@@ -104,9 +104,8 @@ def draw_steps(axis, rows):
         title, counts = group["title"].iloc[0], group.loc[group["n"] > 0, "n"]
         names.append(title if counts.empty else f"{title}, n = {style.span(counts)}")
         if counts.empty:
-            look = {"color": "0.5", "fontsize": 8.5, "ha": "center", "va": "center"}
-            place = {"transform": axis.get_yaxis_transform()}
-            axis.text(0.4, step - 1, "not in this run", **place, **look)
+            place = {"xycoords": axis.get_yaxis_transform(), "ha": "center", "va": "center"}
+            style.note(axis, "not in this run", (0.4, step - 1), (0, 0), fontsize=8.5, **place)
     style.row_names(axis, names)
     axis.tick_params(axis="y", labelsize=9, length=0)
     axis.grid(visible=False, axis="y")

@@ -40,16 +40,15 @@ def by_length(axis, cells, x, y, color):
 
 def draw_dose(axis, cells):
     """Steps to solve against the share of the gradient that arrives before training."""
-    axis.axvline(THRESHOLD, color="0.3", ls="--", lw=1.1)
-    place = {"rotation": 90, "va": "center", "ha": "right", **style.SMALL}
-    place["transform"] = axis.get_xaxis_transform()
-    axis.text(THRESHOLD, 0.5, "1 / √(batch × steps) ", **place)
+    axis.axvline(THRESHOLD, **style.DASHED)
+    place = {"xycoords": axis.get_xaxis_transform(), "rotation": 90, "va": "center", "ha": "right"}
+    style.note(axis, "1 / √(batch × steps)", (THRESHOLD, 0.5), (-3, 0), **place)
     by_length(axis, cells, "gradient_share_initial", "solved_step", LSTM)
     unsolved = cells[cells["solved_step"].isna()]
     missed = style.NOT_SOLVED * unsolved["budget_steps"]
     axis.plot(unsolved["gradient_share_initial"], missed, "^", mfc="white", mec=LSTM)
-    axis.set(xlabel="gradient that reaches the first token, before training")
-    axis.set(ylabel="training steps until solved")
+    axis.set_xlabel("gradient that reaches the first token, before training")
+    axis.set_ylabel("training steps until solved")
     style.plain_log_ticks(axis.yaxis, "{:,.0f}", highest=cells["budget_steps"].max())
     above = cells["gradient_share_initial"] > THRESHOLD
     right = (above == cells["solved"]).mean()
@@ -73,7 +72,7 @@ def draw_moments(axis, rows):
     """When attention finds the first token, against when the loss drops."""
     by_length(axis, rows, "loss_drop_step", "attention_rise_step", TRANSFORMER)
     budget = rows["budget_steps"].max()
-    axis.plot([20, budget], [20, budget], color="0.3", lw=1.1, ls="--", zorder=1)
+    axis.plot([20, budget], [20, budget], **style.DASHED)
     axis.set(xlim=(20, budget), ylim=(20, budget))
     for one in (axis.xaxis, axis.yaxis):
         style.plain_log_ticks(one, "{:,.0f}", (1, 3))
