@@ -1,6 +1,5 @@
 """The figure of causes: dose and response, the gradient cut and helped, what an answer follows."""
 
-import numpy as np
 import pandas as pd
 
 from workflow.seqbench import log
@@ -89,9 +88,7 @@ def draw_followed(axis, cells):
         rows = rows_of(cells, experiment, model)
         rows = rows[rows["solved"] & (rows["seq_len"] == rows["seq_len"].max())]
         color = LSTM if name.startswith("LSTM") else TRANSFORMER
-        spread = place + np.linspace(-0.15, 0.15, len(rows))
-        axis.plot(rows[column], spread, "o", color=color, alpha=0.7, mew=0)
-        axis.vlines(rows[column].median(), place - 0.25, place + 0.25, color=color, lw=2.4)
+        style.dots(axis, place, rows[column], color, "o")
     style.row_names(axis, list(followed))
     axis.tick_params(axis="y", labelsize=8.5)
     axis.set(xlim=(-0.04, 1.04), xlabel="share of answers")

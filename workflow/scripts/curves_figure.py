@@ -22,17 +22,18 @@ def main(table, cells, curves, mplstyle, png, svg):
     shape |= {"sharex": True, "sharey": True}
     with style.drawing(mplstyle, cells, FOOTER, png, svg, **shape) as axes:
         style.headline(axes[0], finding(summary[summary["seq_len"] == lengths[-1]]))
+        axes[0].set(xscale="log", xlim=(SMOOTHING, longest * 1.15), ylim=(-0.3, 5), yticks=range(5))
+        axes[0].xaxis.set_major_formatter("{x:,.0f}")
         for axis, seq_len in zip(axes, lengths, strict=True):
             parts = (part[part["seq_len"] == seq_len] for part in (summary, cells, curves))
-            draw_length(axis, *parts, longest)
+            draw_length(axis, *parts)
             axis.axvline(style.ORIGINAL_STEPS, color="0.6", lw=0.8, ls=":", zorder=0)
             axis.set_title(f"{seq_len} tokens")
-        axis.set(xscale="log", xlim=(SMOOTHING, longest * 1.15), ylim=(-0.3, 6.4), yticks=range(5))
-        axis.xaxis.set_major_formatter("{x:,.0f}")
         axis.set_xlabel("training steps")
         axes[len(axes) // 2].set_ylabel("training loss (nats)")
         if longest > style.ORIGINAL_STEPS:
-            style.note(axes[0], "the original stopped here", (style.ORIGINAL_STEPS, 0), (3, 2))
+            top = {"xycoords": axes[0].get_xaxis_transform(), "ha": "center"}
+            style.note(axes[0], "the original stopped here", (style.ORIGINAL_STEPS, 1), **top)
 
 
 def finding(rows):
@@ -42,7 +43,7 @@ def finding(rows):
     return f"{rows['seq_len'].iloc[0]} tokens are recalled, in most runs, by {who}"
 
 
-def draw_length(axis, summary, cells, curves, longest):
+def draw_length(axis, summary, cells, curves):
     """Floors, then median and seeds of each model, a cross where a run ended that was not solved.
 
     The floors are what can be reached without any memory of the order: chance and a bag of tokens.
@@ -54,7 +55,7 @@ def draw_length(axis, summary, cells, curves, longest):
     ):
         axis.axhline(floors[column], **style.DASHED)
         style.note(axis, name, (SMOOTHING, floors[column]), (3, -2), va="top")
-    falls, ends = {}, {}  # step at which the median of a model falls, or ends
+    solved, ends = summary.set_index("model")[["solved", "n"]], []
     for model, rows, look in style.models(curves):
         losses = rows.pivot(index="step", columns="seed", values="train_loss")
         # A run that ended stays where it was: it is not missing from the median.
@@ -67,27 +68,12 @@ def draw_length(axis, summary, cells, curves, longest):
         unsolved = cells[(cells["model"] == model) & cells["solved_step"].isna()]
         last = [smooth.loc[run.steps, run.seed] for run in unsolved.itertuples()]
         axis.plot(unsolved["steps"], last, "x", color=color, ms=5, mew=1.4)
-        below = median < floors["chance_loss_nats"] / 2
-        if below.any():
-            falls[model] = below.idxmax()
-        else:
-            ends[model] = len(median)
-    label(axis, summary, falls, ends, longest)
-
-
-def label(axis, summary, falls, ends, longest):
-    """Names with solved runs: beside a median that falls, in steps down; above one that does not."""
-    places = {}
-    for rank, model in enumerate(sorted(falls, key=falls.get)):
-        side = "right" if falls[model] > longest / 5 else "left"
-        places[model] = falls[model], 3.1 - 2.6 * rank / max(len(falls) - 1, 3), side
-    for rank, model in enumerate(sorted(ends, key=ends.get)):
-        places[model] = ends[model], 4.85 + 0.75 * (rank % 2), "right"
-    for model, rows, look in style.models(summary):
-        x, y, side = places[model]
-        text = f"{style.title_of(model)} {rows['solved'].item()} of {rows['n'].item()}"
-        place = {"ha": side, "va": "bottom", "fontsize": 8.5, "color": look["color"]}
-        style.note(axis, text, (x, y), (5 if side == "left" else -5, 0), **place)
+        # Names are beside the middle of a median's fall, the earliest above, or at its end.
+        middle = floors["chance_loss_nats"] / 2
+        below, (k, n) = median < middle, solved.loc[model]
+        end = (below.idxmax(), middle) if below.any() else (len(median), median.iloc[-1])
+        ends.append((f"{style.title_of(model)} {k} of {n}", *end, color))
+    style.label_ends(axis, sorted(ends, key=lambda end: -end[1]))
 
 
 if __name__ == "__main__":

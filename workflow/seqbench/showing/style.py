@@ -140,21 +140,24 @@ def plain_log_ticks(axis, text="{:g}", factors=(1, 2, 5), highest=math.inf):
 NOT_SOLVED = 1.35  # times the budget: where the mark of a run stands that was not solved
 
 
+def dots(axis, y, values, color, marker):
+    """Values as marks around the height y, and a bar at their median."""
+    spread = y + np.linspace(-0.12, 0.12, len(values))
+    axis.plot(values, spread, marker, color=color, alpha=0.6, mew=0)
+    axis.plot(2 * [values.median()], [y - 0.2, y + 0.2], color=color, lw=2.4, solid_capstyle="butt")
+
+
 def runs(axis, y, cells, color, marker):
     """Steps that each run took until it was solved, at height y, and their median; x is steps.
 
     A triangle beyond the budget stands for the runs that were not, with the share that was.
     """
     steps = cells["solved_step"].astype(float).sort_values()
-    spread = y + np.linspace(-0.12, 0.12, len(steps))
-    axis.plot(steps, spread, marker, color=color, alpha=0.6, mew=0)
+    dots(axis, y, steps.fillna(np.inf), color, marker)
     if steps.isna().any():
         x = NOT_SOLVED * cells["budget_steps"].max()
         axis.plot(x, y, "^", mfc="white", mec=color)
         note(axis, f"{steps.notna().sum()}/{len(steps)}", (x, y), (6, 0), color=color, va="center")
-    if steps.notna().mean() > 0.5:
-        middle = steps.fillna(np.inf).median()
-        axis.vlines(middle, y - 0.2, y + 0.2, color=color, lw=2.4)
 
 
 def solving_axis(axis, cells, names):
