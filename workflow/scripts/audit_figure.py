@@ -11,7 +11,7 @@ STEPS = style.ORIGINAL_STEPS
 MODELS = {"transformer": (style.TRANSFORMER, "s", -0.2), "lstm": (style.LSTM, "o", 0.2)}
 FOOTER = (
     "left: n processes, bar: 95 % interval; right: n seeds, a mark each, bar: median, open triangle: unsolved"
-    f" within the budget, hollow: ended unsolved; dotted: the {STEPS} steps of the original"
+    f" within the budget (dashed), hollow: ended unsolved; dotted: the {STEPS} steps of the original"
 )
 
 
@@ -77,11 +77,12 @@ def draw_trainings(axis, rows, runs):
 
     What was printed is one training that ended unsolved, with its loss beside it.
     """
-    seq_len = rows["seq_len"].dropna().max()
-    runs = runs[runs["seq_len"] == seq_len]
     axis.axvline(STEPS, color="0.6", lw=0.8, ls=":", zorder=0)
-    steps = rows[rows["measure"] == "steps_to_solve"]
-    trained = steps.merge(runs, left_on=["experiment", "models"], right_on=["experiment", "model"])
+    steps, runs = (
+        rows[rows["measure"] == "steps_to_solve"],
+        runs.rename(columns={"model": "models"}),
+    )
+    trained = steps.merge(runs, on=["experiment", "models", "seq_len"])
     for (step, model), of_step in trained.groupby(["step", "condition"]):
         color, marker, side = MODELS[model]
         style.runs(axis, step - 1 + side, of_step, color, marker)
@@ -91,8 +92,8 @@ def draw_trainings(axis, rows, runs):
         axis.plot(*at, marker, color=color, mfc="white", zorder=3)
         loss = f"→ ended at a loss of {row.value:.2f}"
         style.note(axis, loss, at, (5, 0), color=color, va="center")
-    style.solving_axis(axis, runs, rows["step"].unique())
-    axis.set_title(f"Recall, {seq_len} tokens")
+    style.solving_axis(axis, runs if trained.empty else trained, rows["step"].unique())
+    axis.set_title(f"Recall, {rows['seq_len'].dropna().max()} tokens")
     for name, color, x in (("● LSTM", style.LSTM, 1), ("■ Transformer", style.TRANSFORMER, 0.84)):
         axis.text(x, 1.02, name, color=color, ha="right", transform=axis.transAxes, fontsize=8.5)
 

@@ -70,11 +70,9 @@ def draw_steps(axis, model, rows, look):
     """
     x, median, budget = rows["seq_len"], rows["steps_to_solve_median"], rows["budget_steps"]
     beyond = np.isinf(median)
-    low, high = (
-        median - rows["steps_to_solve_low"],
-        rows["steps_to_solve_high"].clip(upper=budget) - median,
-    )
-    axis.errorbar(x, median.mask(beyond), yerr=np.clip([low, high], 0, None), **look)
+    low, high = rows["steps_to_solve_low"], rows["steps_to_solve_high"].clip(upper=budget)
+    bars = np.clip([median - low, high - median], 0, None)
+    axis.errorbar(x, median.mask(beyond), yerr=bars, **look)
     hollow = {"ms": 8, "mfc": "white", "mec": look["color"], "zorder": 3}
     axis.plot(x[beyond], budget[beyond], "^", **hollow)
     name, end = style.title_of(model), median.iloc[-1]
