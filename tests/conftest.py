@@ -33,6 +33,7 @@ torch.set_num_threads(1)
 torch.set_num_interop_threads(1)
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in its own
 def pytest_collection_modifyitems(items):
     """Put the longest files first, and say which tests one process is to run."""
     rank = {name: number for number, name in enumerate(LONGEST)}
