@@ -26,7 +26,7 @@ def test_a_model_looks_the_same_whatever_else_is_in_the_figure():
 
 
 def test_every_shipped_model_has_a_place():
-    placed = {name for names in style.PLACES.values() for name in names}
+    placed = {name for family in style.SPEC["families"].values() for name in family["models"]}
     assert placed >= set(MODELS)
 
 

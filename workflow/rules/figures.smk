@@ -27,6 +27,7 @@ rule call_figure:
         table="{run}/tables/{figure}.parquet",
         cells="{run}/tables/{figure}_cells.parquet",
         mplstyle=static("figures.mplstyle"),
+        spec=static("figures.yaml"),
     output:
         png=in_report("{run}/figures/{figure}.png", "call", "Speed", "{figure}"),
         svg="{run}/figures/{figure}.svg",
@@ -49,6 +50,7 @@ use rule call_figure as time_figure with:
         table="{run}/tables/timing.parquet",
         cells="{run}/tables/timing_cells.parquet",
         mplstyle=static("figures.mplstyle"),
+        spec=static("figures.yaml"),
     output:
         png=in_report("{run}/figures/time.png", "time", "Speed", "time of a forward pass"),
         svg="{run}/figures/time.svg",
@@ -81,6 +83,7 @@ rule curves_figure:
         cells="{run}/tables/{figure}_cells.parquet",
         curves="{run}/tables/{figure}_curves.parquet",
         mplstyle=static("figures.mplstyle"),
+        spec=static("figures.yaml"),
     output:
         png=in_report("{run}/figures/{figure}.png", "memory", "Recall", "{figure}"),
         svg="{run}/figures/{figure}.svg",
@@ -102,6 +105,7 @@ use rule curves_figure as memory_figure with:
         cells="{run}/tables/recall_cells.parquet",
         curves="{run}/tables/recall_curves.parquet",
         mplstyle=static("figures.mplstyle"),
+        spec=static("figures.yaml"),
     output:
         png=in_report("{run}/figures/memory.png", "memory", "Recall", "training curves"),
         svg="{run}/figures/memory.svg",
@@ -115,6 +119,7 @@ rule rates_figure:
         table="{run}/tables/{figure}.parquet",
         cells="{run}/tables/{figure}_cells.parquet",
         mplstyle=static("figures.mplstyle"),
+        spec=static("figures.yaml"),
     output:
         png=in_report("{run}/figures/{figure}.png", "rates", "Recall", "{figure}"),
         svg="{run}/figures/{figure}.svg",
@@ -135,6 +140,7 @@ rule readout_figure:
     input:
         cells="{run}/tables/readout_cells.parquet",
         mplstyle=static("figures.mplstyle"),
+        spec=static("figures.yaml"),
     output:
         png=in_report("{run}/figures/readout.png", "readout", "Recall", "read-outs"),
         svg="{run}/figures/readout.svg",
@@ -153,6 +159,7 @@ rule causes_figure:
     input:
         cells=expand("{{run}}/tables/{experiment}_cells.parquet", experiment=CAUSES),
         mplstyle=static("figures.mplstyle"),
+        spec=static("figures.yaml"),
     output:
         png=in_report("{run}/figures/causes.png", "causes", "Recall", "causes"),
         svg="{run}/figures/causes.svg",
@@ -172,6 +179,7 @@ rule distance_figure:
         table="{run}/tables/distance.parquet",
         cells="{run}/tables/recall_cells.parquet",
         mplstyle=static("figures.mplstyle"),
+        spec=static("figures.yaml"),
     output:
         png=in_report("{run}/figures/distance.png", "distance", "Recall", "distance"),
         svg="{run}/figures/distance.svg",
@@ -192,6 +200,7 @@ rule gradient_flow_figure:
         cells="{run}/tables/recall_cells.parquet",
         claims=static("statements/claims.yaml"),
         mplstyle=static("figures.mplstyle"),
+        spec=static("figures.yaml"),
     output:
         png=in_report("{run}/figures/gradient_flow.png", "gradient_flow", "Recall", "gradients"),
         svg="{run}/figures/gradient_flow.svg",
@@ -211,6 +220,7 @@ rule attention_figure:
         table="{run}/tables/attention.parquet",
         cells="{run}/tables/recall_cells.parquet",
         mplstyle=static("figures.mplstyle"),
+        spec=static("figures.yaml"),
     output:
         png=in_report("{run}/figures/attention.png", "attention", "Recall", "attention"),
         svg="{run}/figures/attention.svg",
@@ -234,6 +244,7 @@ rule audit_figure:
             experiment=plan.names("training", swept=False, on_demand=False),
         ),
         mplstyle=static("figures.mplstyle"),
+        spec=static("figures.yaml"),
     output:
         png=in_report("{run}/figures/audit.png", "audit", "Audit", "the audit"),
         svg="{run}/figures/audit.svg",

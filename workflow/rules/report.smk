@@ -1,6 +1,6 @@
 """The report: one page to explore a run, made from its tables.
 
-in:  the tables of a run, this one (<results>) or a published one; workflow/page/
+in:  the tables of a run, this one (<results>) or a published one; workflow/page/, figures.yaml
 out: RUN/report/index.html
      <results>/report/compare.html     the same, with this run held against the published one; on demand
 """
@@ -17,6 +17,7 @@ rule report_page:
                 *("view.js", "explore.js", "evidence.js"),
             ]
         ],
+        spec=static("figures.yaml"),
     output:
         html=in_report("{run}/report/index.html", "page", "Explore", "every number, with selectors"),
     params:
@@ -35,6 +36,7 @@ use rule report_page as compared_page with:
     input:
         tables=[*tables_of(plan.results), rules.compare_table.output.parquet],
         page=rules.report_page.input.page,
+        spec=static("figures.yaml"),
     output:
         html="<results>/report/compare.html",
     params:

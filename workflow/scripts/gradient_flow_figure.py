@@ -1,6 +1,5 @@
 """The figure of the gradient at each position, before, during and after training."""
 
-import numpy as np
 import pandas as pd
 
 from workflow.seqbench import log
@@ -9,8 +8,8 @@ from workflow.seqbench.showing import style
 from workflow.seqbench.showing.text import digits
 
 FOOTER = (
-    "n = {{n}} seeds, line: median, band: range; {tokens} tokens, the first is to be recalled; dotted: what"
-    " the LSTM's initial forget gate alone would leave, mean of f^distance"
+    "n = {n} seeds, line: median, band: range; the first token is to be recalled; dotted: what the LSTM's"
+    " initial forget gate alone would leave, mean of f^distance"
 )
 
 
@@ -25,57 +24,48 @@ def main(table, cells, claims, mplstyle, png, svg):
     vanished = next(c["vanished"] for c in conditions if "vanished" in c)
     longest = table["seq_len"].max()
     table = relative(table[table["seq_len"] == longest])
-    moments, look = list(table["moment"].unique()), style.looks(table)
+    moments = dict(list(table.groupby("moment", sort=False)))
     shape = {"size": (3.6 * len(moments) + 1, 4.2), "panels": len(moments), "sharey": True}
-    footer = FOOTER.format(tokens=longest)
-    with style.drawing(mplstyle, cells, footer, png, svg, **shape) as axes:
-        style.headline(axes, finding(table[table["moment"] == moments[0]], vanished))
-        for axis, moment in zip(axes, moments, strict=True):
-            rows = table[table["moment"] == moment]
-            for model, of_model in rows.groupby("model", sort=False):
-                draw_model(axis, of_model, look[model], moment == moments[0])
-            axis.axhline(vanished, color="0.4", lw=0.9, ls=(0, (4, 2)), zorder=1)
-            axis.set(
-                yscale="log", title=moment.capitalize(), xlabel="distance from the end (tokens)"
-            )
-            axis.set_xlim(0, longest - 1)
+    with style.drawing(mplstyle, cells, FOOTER, png, svg, **shape) as axes:
+        style.headline(axes[0], finding(next(iter(moments.values())), vanished))
+        for axis, (moment, rows) in zip(axes, moments.items(), strict=True):
+            for _, of_model, look in style.models(rows):
+                style.band(axis, of_model, "distance", "gradient", look)
+                axis.plot("distance", "reference", data=of_model, lw=0.9, ls=":", c=look["color"])
+            axis.axhline(vanished, **style.DASHED)
+            axis.set(yscale="log", xlim=(0, longest - 1), title=moment.capitalize())
+            axis.set(xlabel="distance from the end (tokens)")
         note = "the verdict's threshold, " + digits(vanished).replace("e-0", "e-")
         style.note(axes[0], note, (longest, vanished), (-3, 3), ha="right")
         axes[0].set_ylabel("gradient, relative to the last token's")
-        for axis, moment in zip(axes, moments, strict=True):
-            ends = table[(table["moment"] == moment) & (table["position"] == 1)]
-            names = map(style.title_of, ends["model"])
-            colors = [look[model]["color"] for model in ends["model"]]
-            labels = zip(names, ends["distance"], ends["gradient_median"], colors, strict=True)
-            style.label_ends(axis, labels, size=8)
+        for axis, rows in zip(axes, moments.values(), strict=True):  # when all heights are known
+            first = rows[rows["position"] == 1].set_index("model")["gradient_median"]
+            ends = [
+                (style.title_of(model), longest - 1, first[model], look["color"])
+                for model, look in style.looks(rows).items()
+            ]
+            style.label_ends(axis, ends, size=8)
 
 
 def relative(table):
-    """The table with distances from the end, gradients and reference over the last position's median."""
+    """The table with distances from the end, gradients over the median of the last position's.
+
+    The reference, which is of the initial weights, is left before training alone.
+    """
     last = table[table["position"] == table["seq_len"]].set_index(["model", "moment"])
     scale = table.set_index(["model", "moment"]).index.map(last["gradient_median"])
     columns = ["gradient_median", "gradient_min", "gradient_max", "reference"]
-    return table.assign(
-        distance=table["seq_len"] - table["position"], **{c: table[c] / scale for c in columns}
-    )
+    table = table.assign(**{column: table[column] / scale for column in columns})
+    table["reference"] = table["reference"].where(table["moment"] == table["moment"].iloc[0])
+    return table.assign(distance=table["seq_len"] - table["position"])
 
 
 def finding(rows, vanished):
     """Which models no gradient reaches the first token in."""
-    first = rows[rows["position"] == 1]
-    lost = first.loc[first["gradient_median"] < vanished, "model"].map(style.title_of)
-    who = ", ".join(lost) or "no model"
+    lost = rows.loc[(rows["position"] == 1) & (rows["gradient_median"] < vanished), "model"]
+    who = ", ".join(map(style.title_of, lost)) or "no model"
     tokens = rows["seq_len"].iloc[0]
     return f"{rows['moment'].iloc[0].capitalize()}, over {tokens} tokens the gradient vanishes in {who}"
-
-
-def draw_model(axis, rows, look, with_reference):
-    """Median and range over seeds of one model at one moment."""
-    axis.plot(rows["distance"], rows["gradient_median"], **style.line(look))
-    bounds = rows["gradient_min"], rows["gradient_max"]
-    axis.fill_between(rows["distance"], *bounds, color=look["color"], alpha=0.15, lw=0)
-    if with_reference and np.isfinite(rows["reference"]).all():
-        axis.plot(rows["distance"], rows["reference"], color=look["color"], lw=0.9, ls=":")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from workflow.seqbench import log
 from workflow.seqbench.results import selecting
 from workflow.seqbench.showing import provenance, readme, tables
 
+FOLDERS = ("tables", "figures", "report")
+
 
 def main(files, config, reference, page, results):
     """Replace the folder `reference` by the tables and figures in `files` and the run's config.
@@ -26,34 +28,32 @@ def main(files, config, reference, page, results):
         old.rename(reference)
     for left in (fresh, old):
         shutil.rmtree(left, ignore_errors=True)
+    made = [Path(path) for path in files if Path(path).parent.name in FOLDERS]
     kept = [*reference.glob("tables/tuning*"), *reference.glob("figures/tuning*")]
-    made = [
-        path for path in map(Path, files) if path.parent.name in ("tables", "figures", "report")
-    ]
-    made = [path for path in made if path.suffix != ".html" or path.parent.name == "report"]
     for file in [*kept, *made]:
-        target = fresh / file.parent.name / file.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, target)
+        if not file.match("tables/*.html"):
+            target = fresh / file.parent.name / file.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
     cells = {
         path.stem.removesuffix("_cells"): selecting.read_table(path)
-        for path in sorted((fresh / "tables").glob("*_cells.parquet"))
+        for path in sorted(fresh.glob("tables/*_cells.parquet"))
     }
     run = provenance.summarize(cells)
     tables.write(run, fresh / "tables/run.csv", fresh / "tables/run.md")
     if (costs := fresh / "tables/costs.csv").is_file():
         tables.write(provenance.times(pd.read_csv(costs)), fresh / "tables/times.md")
     (fresh / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    texts = {}
+    pages = {}
     if page:
-        texts[page] = readme.render(Path(page).read_text(), fresh)
-        texts[results] = readme.results(fresh, reference)
+        readme_text = readme.render(Path(page).read_text(), fresh)
+        pages = {page: readme_text, results: readme.results(fresh, reference)}
 
     if reference.exists():
         reference.rename(old)
     fresh.rename(reference)
     shutil.rmtree(old, ignore_errors=True)
-    for path, text in texts.items():
+    for path, text in pages.items():
         temporary = Path(path).with_suffix(".new")
         temporary.write_text(text)
         temporary.replace(path)

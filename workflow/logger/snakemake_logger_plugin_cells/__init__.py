@@ -25,10 +25,10 @@ class LogHandler(LogHandlerBase):
 
     def __post_init__(self):
         self.stream, self.terminal = sys.stderr, sys.stderr.isatty()
-        self.total, self.done, self.names, self.running = 0, [], {}, {}
+        self.total, self.done, self.running = 0, [], {}
+        self.names = {}  # of cells by job: recall lstm_chrono 100 tokens
         self.expected, self.began, self.shown = {}, None, 0.0
-        ticker = threading.Thread(target=self.tick, daemon=True)
-        ticker.start()
+        threading.Thread(target=self.tick, daemon=True).start()
 
     def emit(self, record):
         event = getattr(record, "event", None)
@@ -36,15 +36,16 @@ class LogHandler(LogHandlerBase):
             self.expected = record.expected
         if event == LogEvent.RUN_INFO:
             self.total = sum(n for rule, n in record.stats.items() if rule.endswith(CELLS))
-        elif event == LogEvent.JOB_INFO:
-            self.names[record.jobid] = name_of(record)
+        elif event == LogEvent.JOB_INFO and record.rule_name.endswith(CELLS):
+            name = "{experiment} {model} {seq_len} tokens".format(**record.wildcards)
+            self.names[record.jobid] = name
         elif event == LogEvent.JOB_STARTED:
             self.began = self.began or time.monotonic()
             self.running |= dict.fromkeys(record.jobs)
         elif event in (LogEvent.JOB_FINISHED, LogEvent.JOB_ERROR):
             job = record.job_id if event == LogEvent.JOB_FINISHED else record.jobid
             self.running.pop(job, None)
-            self.done += [job] * bool(self.names.get(job))
+            self.done += [job] * (job in self.names)
         if record.levelno >= logging.WARNING or hasattr(record, "expected"):
             self.write(self.format(record) + "\n")
         elif "Nothing to be done" in str(record.msg):
@@ -69,7 +70,7 @@ class LogHandler(LogHandlerBase):
 
     def line(self):
         """12 of 153 cells done, about 11 min left: timing lstm 1000 tokens"""
-        names = filter(None, (self.names.get(job) for job in self.running))
+        names = [self.names[job] for job in self.running if job in self.names]
         doing = "; ".join(names) or ("tables and figures" if self.running else "")
         left = self.left()
         time_left = "" if left is None else f", about {minutes(left)} left"
@@ -86,14 +87,6 @@ class LogHandler(LogHandlerBase):
             return None
         elapsed = time.monotonic() - (self.began or time.monotonic())
         return (all_of_it - done) * (elapsed + prior) / (done + prior)
-
-
-def name_of(record):
-    """A cell in words: recall lstm_chrono 100 tokens; None for other jobs."""
-    if not record.rule_name.endswith(CELLS):
-        return None
-    w = record.wildcards
-    return f"{w['experiment']} {w['model']} {w['seq_len']} tokens"
 
 
 def minutes(seconds):

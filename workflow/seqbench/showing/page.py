@@ -33,11 +33,11 @@ def render(paths, shards, experiments=()):
     shards: path of a shard, with EXPERIMENT and CELL in it; experiments: those that come first.
     """
     templates = jinja2.Environment(loader=jinja2.FileSystemLoader(PAGE), autoescape=True)
-    content = json.dumps(data(paths, shards, experiments), separators=(",", ":")).replace(
-        "<", "\\u003c"
+    content = json.dumps(data(paths, shards, experiments), separators=(",", ":"))
+    return templates.get_template("page.html").render(
+        data=content.replace("<", "\\u003c"),
+        library=vl_convert.javascript_bundle().replace("</script", "<\\/script"),
     )
-    bundle = vl_convert.javascript_bundle().replace("</script", "<\\/script")
-    return templates.get_template("page.html").render(data=content, library=bundle)
 
 
 def data(paths, shards, experiments):
@@ -47,12 +47,12 @@ def data(paths, shards, experiments):
     people read them; `lists` the thinned curves and samples: {table: [{keys of the cell, x, y}]}.
     """
     frames = {path.stem: pd.read_parquet(path) for path in sorted(map(Path, paths))}
-    names = [name.removesuffix("_cells") for name in frames if name.endswith("_cells")]
-    names = [
-        name for name in names if not frames[f"{name}_cells"].duplicated(CELL).any()
-    ]  # no sweep
-    names = dict.fromkeys([*(name for name in experiments if name in names), *names])
-    cells = {name: frames[f"{name}_cells"] for name in names}
+    cells = {
+        name.removesuffix("_cells"): frames[name] for name in frames if name.endswith("_cells")
+    }
+    cells = {name: frame for name, frame in cells.items() if not frame.duplicated(CELL).any()}
+    # Sweeps, which have several cells of a kind, are left out.
+    cells = {name: cells[name] for name in sorted(cells, key=[*experiments, *cells].index)}
     timed = [name for name, frame in cells.items() if "workload" in frame]
     everything = pd.concat([frame[["model", "architecture"]] for frame in cells.values()])
     whole = {name: frame for name, frame in frames.items() if not name.endswith(LONG)}
@@ -88,12 +88,11 @@ def relative(run, experiments):
     rows = []
     for experiment in experiments:
         models = run.table(f"{experiment}_cells")["model"].unique()
-        chosen = {model: select(run, experiment, model) for model in models}
-        for a, b in itertools.permutations(models, 2):
-            lengths = (set(chosen[model].cells["seq_len"]) for model in (a, b))
-            for seq_len in sorted(set.intersection(*lengths)):
-                estimate = ratio(chosen[a].at(seq_len), chosen[b].at(seq_len))
-                rows.append([experiment, a, b, seq_len, *estimate[:3]])
+        chosen = [select(run, experiment, model) for model in models]
+        for a, b in itertools.permutations(chosen, 2):
+            for seq_len in sorted({*a.cells["seq_len"]} & {*b.cells["seq_len"]}):
+                estimate = ratio(a.at(seq_len), b.at(seq_len))[:3]
+                rows.append([experiment, a.model, b.model, seq_len, *estimate])
     columns = ["experiment", "model", "relative_to", "seq_len", "ratio", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -15,13 +15,12 @@ def summarize(cells):
     Cells of several experiments run in turns, so only the row for all has minutes: from the start
     of the first cell to the start of the last one.
     """
-    rows = [row_of(experiment, frame) for experiment, frame in cells.items()]
     everything = pd.concat(cells.values(), ignore_index=True)
     started = pd.to_datetime(everything["started_at"])
     minutes = (started.max() - started.min()).total_seconds() / 60
-    return pd.DataFrame([*rows, row_of("all", everything) | {"minutes": f"{minutes:.0f}"}]).fillna(
-        ""
-    )
+    rows = [row_of(experiment, frame) for experiment, frame in cells.items()]
+    rows.append(row_of("all", everything) | {"minutes": f"{minutes:.0f}"})
+    return pd.DataFrame(rows).fillna("")
 
 
 def row_of(experiment, frame):
@@ -46,11 +45,12 @@ def listed(values):
 
 def times(costs, cores=2):
     """The table `times`: cells and minutes of the shipped configs, by what such cells took."""
-    rows = []
-    for name, preset in {"": None, " CONFIG=workflow/presets/full.yaml": "full.yaml"}.items():
-        config = yaml.safe_load((ROOT / "config.yaml").read_text())
-        if preset:
-            update_config(config, yaml.safe_load((ROOT / "workflow/presets" / preset).read_text()))
+    rows, full = [], "workflow/presets/full.yaml"
+    commands = {"make run": ["config.yaml"], f"make run CONFIG={full}": ["config.yaml", full]}
+    for command, files in commands.items():
+        config = {}
+        for file in files:
+            update_config(config, yaml.safe_load((ROOT / file).read_text()))
         plan = check(config, local=False)
         cells = [
             cell | {"experiment": experiment}
@@ -59,5 +59,5 @@ def times(costs, cores=2):
         ]
         seconds, _ = expected(cells, [costs], plan.names("timing"), cores)
         minutes = f"{seconds / 60:.0f}"
-        rows.append({"command": f"`make run{name}`", "cells": len(cells), "minutes": minutes})
+        rows.append({"command": f"`{command}`", "cells": len(cells), "minutes": minutes})
     return pd.DataFrame(rows)

@@ -39,19 +39,15 @@ def results(run, reference):
     reference: the folder that the page's links name, relative to the project.
     """
     folder = os.path.relpath(reference, RESULTS.parent)
-    tables = {path.stem: path.read_text().strip() for path in sorted(run.glob("tables/*.md"))}
     experiments = yaml.safe_load((run / "config.yaml").read_text()).get("experiments", {})
-    kinds = {name: kind_of(experiments, name) for name in experiments if name in tables}
-    captions = {path.stem: path.read_text().strip() for path in ROOT.glob("workflow/report/*.rst")}
-    files = sorted(run.glob("figures/*.png"))
     page = (ROOT / "workflow/page/results.md").read_text()
     text = jinja2.Template(page, trim_blocks=True, lstrip_blocks=True).render(
         folder=folder,
-        tables=tables,
-        figures={path.stem: f"{folder}/figures/{path.name}" for path in files},
-        captions=captions,
-        timed=[name for name, kind in kinds.items() if kind == "timing"],
-        trained=[name for name, kind in kinds.items() if kind == "training"],
+        tables=texts(run, "tables/*.md"),
+        figures={file.stem: f"{folder}/figures/{file.name}" for file in run.glob("figures/*.png")},
+        captions=texts(ROOT, "workflow/report/*.rst"),
+        timed=[name for name in experiments if (run / f"tables/{name}_samples.parquet").exists()],
+        trained=[name for name in experiments if (run / f"tables/{name}_curves.parquet").exists()],
         contents="CONTENTS",
     )
     text = re.sub(r"^(#+ .+)$", r"\n\1\n", text, flags=re.MULTILINE)
@@ -63,10 +59,9 @@ def results(run, reference):
     return text.replace("CONTENTS", contents(text))
 
 
-def kind_of(experiments, name):
-    """Kind of an experiment, or of the one that it is like."""
-    experiment = experiments[name]
-    return experiment.get("kind") or kind_of(experiments, experiment["like"])
+def texts(folder, pattern):
+    """{name: text} of the files that a pattern meets."""
+    return {file.stem: file.read_text().strip() for file in folder.glob(pattern)}
 
 
 def contents(text):

@@ -15,7 +15,16 @@ from workflow.seqbench.showing import text
 from workflow.seqbench.sources import ROOT
 
 STYLE = "<!doctype html><meta charset=utf-8><style>body{font:14px/1.4 sans-serif}td,th{padding:2px 8px;text-align:left;border-bottom:1px solid #ddd}</style>\n"
+# The two tables of the audit: their titles, and columns that they do without.
+PARTS = {
+    "time": [
+        "Time of the Transformer over that of the LSTM, with 95 % intervals over processes",
+        *("condition", ""),
+    ],
+    "recall": ["Recall of the first token; losses at a step are means of ten steps"],
+}
 AUDIT = {
+    "step": "",
     "condition": "model",
     "sentence": "what changed",
     "solved_share": "solved",
@@ -23,10 +32,6 @@ AUDIT = {
     "steps_to_solve": "steps to solve (median)",
     "loss_at step 500": "loss at step 500 (nats)",
     "median of lr": "learning rate",
-}
-PARTS = {
-    "time": "Time of the Transformer over that of the LSTM, with 95 % intervals over processes",
-    "recall": "Recall of the first token; losses at a step are means of ten steps",
 }
 
 
@@ -39,12 +44,12 @@ def views():
 def view(name, table):
     """The view NAME of a table, as a frame of texts."""
     columns = {}
-    for label, (*keys, last) in views()[name].items():
-        named = bool(keys) and hasattr(text, last)
-        keys, form = (keys, getattr(text, last)) if named else ([*keys, last], text.number)
+    for label, (*keys, form) in views()[name].items():
+        if not keys:
+            keys, form = [form], "number"
         if set(keys) <= set(table):
             values = zip(*(table[key].tolist() for key in keys), strict=True)
-            columns[label] = [form(*row) for row in values]
+            columns[label] = [getattr(text, form)(*row) for row in values]
     return pd.DataFrame(columns)
 
 
@@ -61,16 +66,17 @@ def write(frame, *paths, shown=None):
             case ".parquet":
                 sealing.save(pa.Table.from_pandas(frame, preserve_index=False), path)
             case ".md":
-                path.write_text(shown if isinstance(shown, str) else markdown(shown))
+                path.write_text(markdown(shown))
             case ".html":
-                text = shown if isinstance(shown, str) else markdown(shown)
-                path.write_text(STYLE + MarkdownIt().enable("table").render(text))
+                path.write_text(STYLE + MarkdownIt().enable("table").render(markdown(shown)))
             case suffix:
                 raise ValueError(f"no table format for {suffix}")
 
 
 def markdown(frame):
-    """A frame of texts and numbers as a Markdown table."""
+    """A frame of texts and numbers as a Markdown table; text is left as it is."""
+    if isinstance(frame, str):
+        return frame
     return frame.map(text.number).to_markdown(index=False, disable_numparse=True) + "\n"
 
 
@@ -130,28 +136,17 @@ def answers(table):
 
 def audit(table):
     """The audit as Markdown text: ratios of times by length, then trainings, then what is missing."""
-    parts = []
-    for part, title in PARTS.items():
-        rows = table[table["part"] == part]
-        if part == "time":
-            columns = rows["seq_len"].map(lambda n: "" if text.missing(n) else f"{n:,} tokens")
-        else:
-            columns = (rows["measure"] + " " + rows["options"]).str.strip()
-        step = rows["step"].astype(str) + ". " + rows["title"]
-        wide = rows.assign(column=columns, **{"": step}).drop_duplicates(
-            ["step", "condition", "column"]
-        )
-        index = ["step", "", *(["condition"] if part == "recall" else []), "sentence"]
-        wide = wide.pivot(index=index, columns="column", values="found")
-        order = [column for column in dict.fromkeys(columns) if column]
-        wide = (
-            wide.reindex(columns=order)
-            .fillna("–")
-            .reset_index()[[*index[1:-1], *order, "sentence"]]
-        )
+    tokens = ["" if text.missing(n) else f"{n:,} tokens" for n in table["seq_len"]]
+    measure = (table["measure"] + " " + table["options"]).str.strip()
+    column = measure.mask(table["part"] == "time", tokens)
+    step = table["step"].astype(str) + ". " + table["title"]
+    table, parts = table.assign(step=step, column=column), []
+    for part, (title, *left_out) in PARTS.items():
+        rows, keys = table[table["part"] == part], ["step", "condition", "sentence"]
+        wide = rows.pivot_table("found", keys, "column", "first", fill_value="–", sort=False)
+        wide = wide.reset_index().drop(columns=left_out, errors="ignore")
+        wide["sentence"] = wide.pop("sentence")  # as the last column
         parts.append(f"{title}:\n\n{markdown(wide.rename(columns=AUDIT))}")
-    absent = table[(table["n"] == 0) & (table["note"] != "")].drop_duplicates(
-        ["part", "title", "note"]
-    )
-    notes = "".join(f"- {row.step}. {row.title}: {row.note}\n" for row in absent.itertuples())
-    return "\n".join([*parts, notes] if notes else parts)
+    absent = table[(table["n"] == 0) & (table["note"] != "")]
+    notes = dict.fromkeys("- " + absent["step"] + ": " + absent["note"] + "\n")
+    return "\n".join([*parts, "".join(notes)] if notes else parts)

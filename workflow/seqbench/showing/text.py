@@ -54,19 +54,16 @@ scientific = of("{:.1e}".format)
 megabytes = of(lambda value: number(value * 1e-6))
 millions = of(lambda value: f"{value / 1e6:.3g} M")
 never = of(lambda value: "never" if math.isinf(value) else f"{whole(value)} tokens")
-tick, quoted, bold = (
-    (lambda value: "✓" if value else ""),
-    "“{}”".format,
-    "**{}**".format,
-)
+optional = of(lambda value: whole(value) if value else "–")
+quoted, bold = "“{}”".format, "**{}**".format
+
+
+def tick(value):
+    return "✓" if value else ""
 
 
 def dash(text):
     return text or "–"
-
-
-def optional(value):
-    return whole(value) if not missing(value) and value else "–"
 
 
 def length(value):
@@ -78,13 +75,17 @@ def total(*values):
 
 
 def interval(value, low, high, text=digits, level=""):
-    """A value with its bounds: 0.420 [0.400, 0.440]; the one format of an interval."""
+    """A value with its bounds: 0.420 [0.400, 0.440]; the one format of an interval.
+
+    text: how numbers are written; a value that is text already is left as it is.
+    """
     if missing(value):
         return "–"
+    name = value if isinstance(value, str) else text(value)
     if not missing(low) and math.isclose(low, high):  # the same in every run
-        return text(value)
+        return name
     bounds = "no interval" if missing(low) else f"{text(low)}, {text(high)}{level}"
-    return f"{text(value)} [{bounds}]"
+    return f"{name} [{bounds}]"
 
 
 def seconds_interval(value, low, high):
@@ -104,8 +105,7 @@ def share(value, low, high, n, level=""):
     """Runs out of n, with the interval of their share: 6 of 6 [54 %, 100 %]."""
     if missing(value):
         return "–"
-    count = f"{round(value * n)} of {n}"
-    return interval(count, low, high, lambda x: x if isinstance(x, str) else percent(x), level)
+    return interval(f"{round(value * n)} of {n}", low, high, percent, level)
 
 
 def tokens(value, low, high, level=""):
@@ -145,18 +145,18 @@ def accepted(low, high):
 
 def finding(row):
     """The estimate of a row of `findings`, with its interval, its confidence if unusual, its note."""
-    value, low, high = (math.nan if missing(x) else x for x in (row.value, row.low, row.high))
-    if missing(value):
+    if missing(row.value):
         return row.note or row.method
+    estimate = row.value, row.low, row.high
     level = "" if row.confidence == CONFIDENCE else f"; {100 * row.confidence:.3g} %"
     if row.measure in SHARES:
-        text = share(value, low, high, row.n, level)
+        text = share(*estimate, row.n, level)
     elif row.measure == "steps_to_solve":
-        text = steps_interval(value, low, high, row.limit, level)
+        text = steps_interval(*estimate, row.limit, level)
     elif row.measure in ("crossing", "overtakes"):
-        text = tokens(value, low, high, level)
+        text = tokens(*estimate, level)
+    elif math.isinf(row.value) and not missing(row.limit):
+        text = interval(f"more than {digits(row.limit)}", row.low, row.high, level=level)
     else:
-        if math.isinf(value) and not missing(row.limit):
-            value = f"more than {digits(row.limit)}"
-        text = interval(value, low, high, lambda x: x if isinstance(x, str) else digits(x), level)
+        text = interval(*estimate, level=level)
     return f"{text} ({row.note})" if row.note else text
