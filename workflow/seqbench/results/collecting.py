@@ -1,6 +1,5 @@
 """From shards to data frames: every cell that the config asks for, once, and no other."""
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -49,10 +48,9 @@ def read_all(paths, schema):
         return table.append_column("asked", [[table.schema.metadata[b"asked"].decode()]])
 
     parts = []  # tables of one row take ten times the memory of their content
-    with ThreadPoolExecutor(2) as pool:
-        for start in range(0, len(paths), 500):
-            rows = pool.map(row, paths[start : start + 500])
-            parts.append(pa.concat_tables(rows).combine_chunks())
+    for start in range(0, len(paths), 500):
+        rows = map(row, paths[start : start + 500])
+        parts.append(pa.concat_tables(rows).combine_chunks())
     table = pa.concat_tables(parts)
     for i, sentence in wrong_values(table, schema):
         raise refusal(paths[i], f"is wrong: {sentence}")
