@@ -5,21 +5,47 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
 SMOKE = "workflow/presets/smoke.yaml"
 BIN = Path(sys.executable).parent
 JOB = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):$(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
 
+# `make test` shares the files out among two processes (pytest-xdist), the longest first. Tests of one
+# file stay together, for their fixtures, and so do those that share a cluster.
+LONGEST = ("test_cluster", "test_workflow", "test_failures", "test_extending", "test_page")
+GROUPS = {"test_cluster_fixture": "test_cluster"}
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+if WORKER:  # cells of runs on one machine take turns by a lock in this folder; these need not
+    os.environ["TMPDIR"] = tempfile.mkdtemp(prefix=f"{WORKER}-", dir="/tmp")
+    tempfile.tempdir = None
+
 # As in every job of the pipeline. The second one can only be set before torch has done any work.
 torch.set_num_threads(1)
 torch.set_num_interop_threads(1)
+
+
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in its own
+def pytest_collection_modifyitems(items):
+    """Put the longest files first, and say which tests one process is to run."""
+    rank = {name: number for number, name in enumerate(LONGEST)}
+    groups = {item: GROUPS.get(item.path.stem, item.path.stem) for item in items}
+    items.sort(key=lambda item: rank.get(groups[item], len(rank)))
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_unconfigure():
+    if WORKER:
+        shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
 
 
 def merge(base, override):
@@ -163,9 +189,14 @@ class Project:
 @pytest.fixture(scope="session")
 def smoke_run(tmp_path_factory):
     """A copy of the project after one real smoke run. Read it; change a clone (`project`)."""
-    project = Project.copy(tmp_path_factory.mktemp("smoke") / "project")
-    project.snakemake()
-    return project
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if WORKER else folder  # the processes share it
+    with FileLock(folder / "smoke.lock"):
+        if not (folder / "smoke").exists():
+            project = Project.copy(folder / "making")
+            project.snakemake()
+            project.path.rename(folder / "smoke")
+    return Project(folder / "smoke")
 
 
 @pytest.fixture

@@ -17,9 +17,6 @@ class Model(nn.Module):
         past = pad(x.mT, (self.width - 1, 0))  # (batch, d_model, width - 1 + seq_len)
         return x + relu(self.conv(past)).mT
 
-    def parameter_count(self):
-        return self.width * self.d_model**2 + self.d_model
-
     def flops(self, seq_len):
         return 2 * seq_len * self.width * self.d_model**2
 

@@ -16,9 +16,6 @@ class Known(nn.Module):
         super().__init__()
         self.d_model = d_model
 
-    def parameter_count(self):
-        return 0
-
     def flops(self, seq_len):
         return 0
 

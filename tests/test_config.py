@@ -430,7 +430,7 @@ def test_a_key_of_its_own_stands_above_the_one_that_it_is_like():
     assert (experiments["decode"]["mode"], experiments["timing_threads2"]["mode"]) == (
         *("eval", "train"),
     )
-    assert experiments["tuning"]["seeds"] == [1000, 1001] and experiments["decode"]["seeds"] == [7]
+    assert experiments["tuning"]["seeds"] == [1000] and experiments["decode"]["seeds"] == [7]
 
 
 @pytest.mark.parametrize("key", ["seq_lens", "seeds"])
@@ -512,7 +512,7 @@ def test_cells_come_seed_by_seed_and_rate_by_rate():
         "learning_rates"
     ]
     assert plan.shard("tuning", cells[0]) == (
-        "results/tuning/lr~0.0005/model~lstm/seq_len~25/seed~1000.parquet"
+        "results/tuning/lr~0.0003/model~lstm/seq_len~25/seed~1000.parquet"
     )
     at_first = [cell for cell in plan.cells("recall") if cell["seed"] == 0]
     assert plan.cells("recall")[: len(at_first)] == at_first  # each model once before the next seed

@@ -26,10 +26,11 @@ def find(module: str) -> str | None:
     return None
 
 
-def imports(tree: ast.AST, package: str) -> set[str]:
-    """Names of the modules that a module of `package` may import, relative imports resolved."""
+@cache
+def imports(path: str, package: str) -> set[str]:
+    """Names of the modules that a file of `package` may import, relative imports resolved."""
     names = set()
-    for node in ast.walk(tree):
+    for node in statements(parsed(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -37,6 +38,14 @@ def imports(tree: ast.AST, package: str) -> set[str]:
             base = ".".join([*(parents if node.level else []), *filter(None, [node.module])])
             names |= {base} | {f"{base}.{alias.name}" for alias in node.names}
     return names
+
+
+def statements(tree: ast.AST):
+    """Every statement of a syntax tree; expressions, most of it, are not walked."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case):
+            yield node
+            yield from statements(node)
 
 
 @cache
@@ -57,7 +66,7 @@ def sources(module: str) -> tuple[str, ...]:
         parts = name.split(".")
         queue += [".".join(parts[:depth]) for depth in range(1, len(parts))]
         package = name if path.endswith("__init__.py") else ".".join(parts[:-1])
-        queue += imports(parsed(path), package)
+        queue += imports(path, package)
     return tuple(sorted(files.values()))
 
 
@@ -69,7 +78,7 @@ def substance(path: str) -> str:
 
 def substance_of(tree: ast.Module) -> str:
     """Code without comments, docstrings and layout; the tree is left without its docstrings."""
-    for node in ast.walk(tree):
+    for node in (tree, *statements(tree)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             if ast.get_docstring(node, clean=False) is not None:
                 del node.body[0]

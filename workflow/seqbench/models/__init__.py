@@ -6,7 +6,6 @@ A file `NAME.py` here is the architecture `NAME`, unless it begins with `_`; it 
     Model(d_model, seq_len, **options)   options are the keys of the model's entry in config.yaml;
                                          seq_len is the longest sequence that it will see
     forward(x)                           (batch, seq_len, d_model) -> (batch, seq_len, d_model)
-    parameter_count()                    trainable parameters, in closed form
     flops(seq_len)                       floating point operations of one forward pass of one sequence
     step(x_t, state=None)                one token of decoding: (batch, d_model) and what the step
                                          before returned -> ((batch, d_model), state); None starts a

@@ -39,10 +39,6 @@ class Positions(nn.Module):
             )
         return x + self.table[start:end]
 
-    def parameter_count(self):
-        """The table's entries, where it is learned."""
-        return self.table.numel() if isinstance(self.table, nn.Parameter) else 0
-
 
 def sinusoids(seq_len, d_model):
     """Sines and cosines of geometrically spaced wavelengths, shape (seq_len, d_model)."""
@@ -93,12 +89,6 @@ class Block(nn.TransformerEncoderLayer):
         x = self.norm1(x + self.dropout1(y))
         y = self.linear2(self.dropout(self.activation(self.linear1(x))))
         return self.norm2(x + self.dropout2(y))
-
-
-def block_parameters(d_model, dim_feedforward):
-    """Parameters of a Block: four projections with biases, the feed-forward pair, two norms."""
-    d, f = d_model, dim_feedforward
-    return 4 * (d * d + d) + (2 * d * f + f + d) + 4 * d
 
 
 def block_flops(seq_len, d_model, dim_feedforward):

@@ -42,11 +42,6 @@ class Model(nn.Module):
         """Nothing of the context is kept."""
         return 0
 
-    def parameter_count(self):
-        """The feed-forward pair with its biases and a norm in each layer, the learned positions."""
-        layer = 2 * self.d_model * self.dim_feedforward + self.dim_feedforward + 3 * self.d_model
-        return len(self.layers) * layer + self.positions.parameter_count()
-
     def flops(self, seq_len):
         """4NDF a layer: the two matrix products."""
         return len(self.layers) * 4 * seq_len * self.d_model * self.dim_feedforward

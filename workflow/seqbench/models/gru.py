@@ -59,10 +59,6 @@ class Model(nn.Module):
         """A hidden state a layer, however long the context."""
         return 4 * self.layers * self.d_model
 
-    def parameter_count(self):
-        """Two gates and a candidate, each with two square matrices and two biases."""
-        return self.layers * 3 * (2 * self.d_model**2 + 2 * self.d_model)
-
     def flops(self, seq_len):
         """6 N D (D_in + D) a layer: the matrix products; gates and state update left out."""
         return self.layers * 6 * seq_len * self.d_model * (self.d_model + self.d_model)

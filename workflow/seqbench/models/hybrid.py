@@ -56,8 +56,5 @@ class Model(nn.Module):
     def state_bytes(self, context):
         return sum(part.state_bytes(context) for part in self.parts)
 
-    def parameter_count(self):
-        return sum(part.parameter_count() for part in self.parts)
-
     def flops(self, seq_len):
         return sum(part.flops(seq_len) for part in self.parts)

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from workflow.seqbench.models._blocks import Block, Positions, block_flops, block_parameters
+from workflow.seqbench.models._blocks import Block, Positions, block_flops
 
 CHUNK = 64  # positions whose scores are written out; longer ranges go through a state
 EPSILON = 1e-6  # in the denominator, should every feature underflow
@@ -59,11 +59,6 @@ class Model(nn.Module):
         """A matrix and a vector for each head, however long the context."""
         width = self.d_model // self.heads
         return 4 * len(self.layers) * self.heads * (width * width + width)
-
-    def parameter_count(self):
-        """As the Transformer's."""
-        layer = block_parameters(self.d_model, self.dim_feedforward)
-        return len(self.layers) * layer + self.positions.parameter_count()
 
     def flops(self, seq_len):
         """2N(4D² + 2DF) + 4N'D(C + D/heads) a layer, for N' the positions in whole chunks of C.

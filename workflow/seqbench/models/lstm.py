@@ -71,10 +71,6 @@ class Model(nn.Module):
         """A hidden and a cell state a layer, however long the context."""
         return 4 * self.layers * 2 * self.d_model
 
-    def parameter_count(self):
-        """Four gates, each with two square matrices and two biases."""
-        return self.layers * 4 * (2 * self.d_model**2 + 2 * self.d_model)
-
     def flops(self, seq_len):
         """8 N D (D_in + D) a layer: the matrix products; gates and cell update left out."""
         return self.layers * 8 * seq_len * self.d_model * (self.d_model + self.d_model)

@@ -71,10 +71,6 @@ class Model(nn.Module):
         """A hidden state a layer, however long the context."""
         return 4 * len(self.layers) * self.d_model
 
-    def parameter_count(self):
-        """Gate and candidate, each with a square matrix and a bias."""
-        return len(self.layers) * 2 * (self.d_model**2 + self.d_model)
-
     def flops(self, seq_len):
         """4 N D² a layer: the matrix products; the scan, element by element, left out."""
         return len(self.layers) * 4 * seq_len * self.d_model**2

@@ -8,7 +8,6 @@ from workflow.seqbench.models._blocks import (
     Block,
     Positions,
     block_flops,
-    block_parameters,
     rotate,
     rotations,
 )
@@ -135,11 +134,6 @@ class Model(nn.Module):
     def state_bytes(self, context):
         """The KV cache: a key and a value of each position so far, in each layer."""
         return 4 * len(self.layers) * 2 * context * self.d_model
-
-    def parameter_count(self):
-        """The layers' parameters and the table of learned positions."""
-        layer = block_parameters(self.d_model, self.dim_feedforward)
-        return len(self.layers) * layer + self.positions.parameter_count()
 
     def flops(self, seq_len):
         """2N(4D² + 2DF) + 4N²D a layer: projections, feed-forward, scores and weighted sum.
