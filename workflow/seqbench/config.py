@@ -7,13 +7,7 @@ from pathlib import Path
 
 from workflow.seqbench import models, tasks, workloads
 from workflow.seqbench.checking import nearest, repetitions, schema_of, violations
-from workflow.seqbench.experiments import (
-    KINDS,
-    ExperimentError,
-    Plan,
-    options_of,
-    resolve,
-)
+from workflow.seqbench.experiments import KINDS, ExperimentError, Plan, options_of, resolve
 from workflow.seqbench.log import UserError
 from workflow.seqbench.sources import ROOT
 

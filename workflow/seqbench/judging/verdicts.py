@@ -5,14 +5,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 
-from workflow.seqbench.judging.judge import (
-    FAILS,
-    HOLDS,
-    REPORTED,
-    UNDECIDED,
-    outcomes,
-    verdict_on,
-)
+from workflow.seqbench.judging.judge import FAILS, HOLDS, REPORTED, UNDECIDED, outcomes, verdict_on
 from workflow.seqbench.showing.text import finding
 
 
