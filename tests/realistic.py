@@ -269,8 +269,9 @@ def make(folder, preset=PRESET):
     original = sorted((ROOT / "workflow/original").glob("*_cells.csv"))
     written = [files(folder, name) for name in ("verdicts", *JUDGED[1:])]
     written.insert(1, files(folder, "claims", "md")[0])
-    found = files(folder, "findings", "csv", "parquet")
-    judging.main(statements, [*original, *cells], found, *written)
+    judging.main(
+        *statements, cells, original, files(folder, "findings", "csv", "parquet"), *written
+    )
     return plan
 
 

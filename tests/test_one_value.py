@@ -183,10 +183,10 @@ def compare_models(folder, experiments=tuple(TIMES)):
 def judge_all(folder, tables, statements=ROOT / "workflow/statements"):
     """Judge the tables of cells and curves in a folder; the results go to another one."""
     cells = [*tables.glob("*_cells.parquet"), *tables.glob("*_curves.parquet")]
-    original = sorted((ROOT / "workflow/original").glob("*.csv"))
     judge.main(
-        [statements / f"{name}.yaml" for name in STATEMENTS],
-        [*original, *(path for path in cells if not path.name.startswith("tuning"))],
+        *(statements / f"{name}.yaml" for name in STATEMENTS),
+        [path for path in cells if not path.name.startswith("tuning")],
+        sorted((ROOT / "workflow/original").glob("*.csv")),
         files(folder, "findings", ".csv", ".parquet"),
         files(folder, "verdicts"),
         folder / "claims.md",

@@ -16,14 +16,17 @@ localrules:
 rule judge:
     """Hold every statement against the run; what the run lacks is a finding that says so."""
     input:
-        statements=[
-            static(f"statements/{name}.yaml")
-            for name in ["claims", "causes", "expectations", "audit", "answers"]
+        claims=static("statements/claims.yaml"),
+        causes=static("statements/causes.yaml"),
+        expectations=static("statements/expectations.yaml"),
+        audit=static("statements/audit.yaml"),
+        answers=static("statements/answers.yaml"),
+        original=[
+            static(f"original/original_{experiment}_cells.csv")
+            for experiment in ["timing", "recall"]
         ],
         views=static("views.yaml"),
         cells=[
-            static("original/original_timing_cells.csv"),
-            static("original/original_recall_cells.csv"),
             *expand(
                 "<results>/tables/{experiment}_cells.parquet",
                 experiment=plan.names(on_demand=False),
@@ -34,13 +37,13 @@ rule judge:
             ),
         ],
     output:
-        findings=multiext("<results>/tables/findings", ".csv", ".parquet"),
-        verdicts=table("verdicts", "Verdicts"),
-        short="<results>/tables/claims.md",
-        causes=table("causes", "Verdicts"),
-        expectations=table("expectations", "Verdicts"),
-        audit=table("audit", "Audit"),
-        answers=table("answers", "Verdicts"),
+        findings_tables=multiext("<results>/tables/findings", ".csv", ".parquet"),
+        verdict_tables=table("verdicts", "Verdicts"),
+        short_verdicts="<results>/tables/claims.md",
+        cause_tables=table("causes", "Verdicts"),
+        expectation_tables=table("expectations", "Verdicts"),
+        audit_tables=table("audit", "Audit"),
+        answer_tables=table("answers", "Verdicts"),
     params:
         code=digest("workflow.scripts.judge"),
     log:

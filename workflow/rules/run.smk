@@ -19,7 +19,7 @@ onstart:
     # A statement that cannot be judged is told before the first job; the import takes a second.
     from workflow.seqbench.judging import statements
 
-    statements.load_all(*rules.judge.input.statements)
+    statements.load_all(*(path for path in rules.judge.input if "statements/" in path))
     own_folder()
     if workflow.resource_settings.nodes is None:
         time, seconds = ahead()

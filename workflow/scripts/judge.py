@@ -1,37 +1,47 @@
 """Findings on every statement, and the tables of verdicts, expectations and the audit."""
 
 from workflow.seqbench import log
-from workflow.seqbench.judging import judge
-from workflow.seqbench.judging.statements import load_all
-from workflow.seqbench.judging.verdicts import (
-    answer_table,
-    audit_table,
-    expectation_table,
-    verdict_table,
-)
+from workflow.seqbench.judging import statements, verdicts
+from workflow.seqbench.judging.judge import findings
 from workflow.seqbench.results.selecting import Run
 from workflow.seqbench.showing import tables
 
 
-def main(statements, cells, findings, verdicts, short, causes, expectations, audit, answers):
-    """statements: files of claims, causes, expectations, audit and answers, in this order; cells:
-    tables of cells and curves, of this run and of what the notebook printed. The rest are the paths
-    of each table; short: a .md of claim, verdict and one number.
+def main(
+    claims,
+    causes,
+    expectations,
+    audit,
+    answers,
+    cells,
+    original,
+    findings_tables,
+    verdict_tables,
+    short_verdicts,
+    cause_tables,
+    expectation_tables,
+    audit_tables,
+    answer_tables,
+):
+    """claims, causes, expectations, audit, answers: files of statements; cells: cells and curves of
+    this run; original: the cells that the notebook printed. The rest are the paths of each table;
+    short_verdicts: a .md of claim, verdict and one number.
     """
-    loaded = load_all(*statements)
-    table = judge.findings([one for file in loaded for one in file], Run.of_files(cells))
-    tables.write(table, *findings)
-    claimed, caused, expected, audited, answered = loaded
-    verdict = verdict_table(claimed, table)
-    tables.write(verdict, *verdicts, shown=tables.verdicts(verdict))
-    tables.write(tables.view("claims", verdict), short)
-    for parts, paths in ((caused, causes), (expected, expectations)):
-        found = expectation_table(parts, table)
-        tables.write(found, *paths, shown=tables.view("expectations", found))
-    steps = audit_table(audited, table)
-    tables.write(steps, *audit, shown=tables.audit(steps))
-    sentences = answer_table(answered, table)
-    tables.write(sentences, *answers, shown=tables.answers(sentences))
+    run = Run.of_files([*cells, *original])
+    files = (claims, causes, expectations, audit, answers)
+    claims, causes, expectations, audit, answers = statements.load_all(*files)
+    judged = findings([*claims, *causes, *expectations, *audit, *answers], run)
+    tables.write(judged, *findings_tables)
+    verdict = verdicts.verdict_table(claims, judged)
+    tables.write(verdict, *verdict_tables, shown=tables.verdicts(verdict))
+    tables.write(tables.view("claims", verdict), short_verdicts)
+    for statements_of, paths in ((causes, cause_tables), (expectations, expectation_tables)):
+        table = verdicts.expectation_table(statements_of, judged)
+        tables.write(table, *paths, shown=tables.view("expectations", table))
+    steps = verdicts.audit_table(audit, judged)
+    tables.write(steps, *audit_tables, shown=tables.audit(steps))
+    short = verdicts.answer_table(answers, judged)
+    tables.write(short, *answer_tables, shown=tables.answers(short))
 
 
 if __name__ == "__main__":
