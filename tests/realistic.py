@@ -92,7 +92,7 @@ FIGURES = {
     "attention": (attention_figure, "attention", "recall_cells"),
     "audit": (audit_figure, "audit", "timing_cells"),
 }
-JUDGED = ("claims", "causes", "expectations", "audit", "answers")
+JUDGED = ("claims", "causes", "expectations", "audit", "answers", "recall_answers")
 
 
 def timing_row(cell, settings, reference, rng, lengths):
@@ -267,10 +267,10 @@ def make(folder, preset=PRESET):
     fairness_table.main(plan.config, plan.rates, *files(folder, "fairness"))
     statements = [ROOT / f"workflow/statements/{n}.yaml" for n in JUDGED]
     original = sorted((ROOT / "workflow/original").glob("*_cells.csv"))
-    written = [files(folder, name) for name in ("verdicts", *JUDGED[1:])]
-    written.insert(1, files(folder, "claims", "md")[0])
+    judged = [path for name in ("verdicts", *JUDGED[1:]) for path in files(folder, name)]
+    short = folder / "tables/claims.md"
     judging.main(
-        *statements, cells, original, files(folder, "findings", "csv", "parquet"), *written
+        statements, cells, original, files(folder, "findings", "csv", "parquet"), short, judged
     )
     return plan
 

@@ -777,7 +777,8 @@ def test_a_run_without_an_answer_says_so():
     assert answer(timing_cells=cells) == "This run does not say: timing has no transformer."
 
 
-def test_shipped_answers_name_conditions_that_they_have():
-    for one in load(ROOT / "workflow/statements/answers.yaml"):
+@pytest.mark.parametrize("name", ["answers", "recall_answers"])
+def test_shipped_answers_name_conditions_that_they_have(name):
+    for one in load(ROOT / f"workflow/statements/{name}.yaml"):
         named = {part.split(".")[0] for _, part, *_ in Formatter().parse(one["sentence"]) if part}
         assert named == set(one["conditions"])

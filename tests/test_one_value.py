@@ -28,7 +28,7 @@ from workflow.seqbench.judging.statements import load
 from workflow.seqbench.results import comparisons, measures, shards, summaries
 from workflow.seqbench.results.schemas import columns, schema
 
-STATEMENTS = ("claims", "causes", "expectations", "audit", "answers")
+STATEMENTS = ("claims", "causes", "expectations", "audit", "answers", "recall_answers")
 CLAIMS = ROOT / "workflow/statements/claims.yaml"
 PUBLISHED = sorted(
     path.parent
@@ -184,13 +184,12 @@ def judge_all(folder, tables, statements=ROOT / "workflow/statements"):
     """Judge the tables of cells and curves in a folder; the results go to another one."""
     cells = [*tables.glob("*_cells.parquet"), *tables.glob("*_curves.parquet")]
     judge.main(
-        *(statements / f"{name}.yaml" for name in STATEMENTS),
+        [statements / f"{name}.yaml" for name in STATEMENTS],
         [path for path in cells if not path.name.startswith("tuning")],
         sorted((ROOT / "workflow/original").glob("*.csv")),
         files(folder, "findings", ".csv", ".parquet"),
-        files(folder, "verdicts"),
         folder / "claims.md",
-        *(files(folder, name) for name in STATEMENTS[1:]),
+        [path for name in ("verdicts", *STATEMENTS[1:]) for path in files(folder, name)],
     )
 
 

@@ -127,7 +127,8 @@ def tables_of(run):
             str(path) for path in published if not path.name.startswith("tuning")
         ]  # of another run
     names = ["ratios", "scaling", "distance", "gradient_flow", "attention", "fairness"]
-    names += ["findings", "verdicts", "causes", "expectations", "audit", "answers"]
+    names += ["findings", "verdicts", "causes", "expectations", "audit"]
+    names += ["answers", "recall_answers"]
     for experiment in plan.names(on_demand=False):
         names += [experiment, f"{experiment}_cells", f"{experiment}_{plan.lists(experiment)}"]
     return [f"{run}/tables/{name}.parquet" for name in names]

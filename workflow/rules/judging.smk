@@ -2,7 +2,7 @@
 
 in:  workflow/statements/*.yaml, the cells and curves of the experiments
 out: <results>/tables/findings.{csv,parquet}          one row per statement, condition and length
-     <results>/tables/{verdicts,causes,expectations,audit,answers}.{csv,parquet,md}
+     <results>/tables/{verdicts,causes,expectations,audit,answers,recall_answers}.{csv,parquet,md}
      <results>/tables/claims.md                       claim, verdict, one number
      <results>/tables/compare.{csv,parquet,md}        this run against the published one; on demand
 """
@@ -16,11 +16,10 @@ localrules:
 rule judge:
     """Hold every statement against the run; what the run lacks is a finding that says so."""
     input:
-        claims=static("statements/claims.yaml"),
-        causes=static("statements/causes.yaml"),
-        expectations=static("statements/expectations.yaml"),
-        audit=static("statements/audit.yaml"),
-        answers=static("statements/answers.yaml"),
+        statement_files=[
+            static(f"statements/{name}.yaml")
+            for name in ["claims", "causes", "expectations", "audit", "answers", "recall_answers"]
+        ],
         original=[
             static(f"original/original_{experiment}_cells.csv")
             for experiment in ["timing", "recall"]
@@ -38,12 +37,15 @@ rule judge:
         ],
     output:
         findings_tables=multiext("<results>/tables/findings", ".csv", ".parquet"),
-        verdict_tables=table("verdicts", "Verdicts"),
         short_verdicts="<results>/tables/claims.md",
-        cause_tables=table("causes", "Verdicts"),
-        expectation_tables=table("expectations", "Verdicts"),
-        audit_tables=table("audit", "Audit"),
-        answer_tables=table("answers", "Verdicts"),
+        judged_tables=[
+            *table("verdicts", "Verdicts"),
+            *table("causes", "Verdicts"),
+            *table("expectations", "Verdicts"),
+            *table("audit", "Audit"),
+            *table("answers", "Verdicts"),
+            *table("recall_answers", "Verdicts"),
+        ],
     params:
         code=digest("workflow.scripts.judge"),
     log:

@@ -1,4 +1,7 @@
-"""Findings on every statement, and the tables of verdicts, expectations and the audit."""
+"""Findings on every statement, and a table for each file of statements."""
+
+from functools import partial
+from pathlib import Path
 
 from workflow.seqbench import log
 from workflow.seqbench.judging import statements, verdicts
@@ -6,42 +9,35 @@ from workflow.seqbench.judging.judge import findings
 from workflow.seqbench.results.selecting import Run
 from workflow.seqbench.showing import tables
 
+expectations = verdicts.expectation_table, partial(tables.view, "expectations")
+answers = verdicts.answer_table, tables.answers
+# Of each file of statements: its table, how that is made of findings, and how people see it.
+TABLES = {
+    "claims": ("verdicts", verdicts.verdict_table, tables.verdicts),
+    "causes": ("causes", *expectations),
+    "expectations": ("expectations", *expectations),
+    "audit": ("audit", verdicts.audit_table, tables.audit),
+    "answers": ("answers", *answers),
+    "recall_answers": ("recall_answers", *answers),
+}
 
-def main(
-    claims,
-    causes,
-    expectations,
-    audit,
-    answers,
-    cells,
-    original,
-    findings_tables,
-    verdict_tables,
-    short_verdicts,
-    cause_tables,
-    expectation_tables,
-    audit_tables,
-    answer_tables,
-):
-    """claims, causes, expectations, audit, answers: files of statements; cells: cells and curves of
-    this run; original: the cells that the notebook printed. The rest are the paths of each table;
-    short_verdicts: a .md of claim, verdict and one number.
+
+def main(statement_files, cells, original, findings_tables, short_verdicts, judged_tables):
+    """statement_files: those of TABLES, in any order; cells: cells and curves of this run; original:
+    the cells that the notebook printed. The rest are paths: of the findings, of a .md of claim,
+    verdict and one number, and of all tables in all formats.
     """
     run = Run.of_files([*cells, *original])
-    files = (claims, causes, expectations, audit, answers)
-    claims, causes, expectations, audit, answers = statements.load_all(*files)
-    judged = findings([*claims, *causes, *expectations, *audit, *answers], run)
+    names = [Path(path).stem for path in statement_files]
+    of_file = dict(zip(names, statements.load_all(*statement_files), strict=True))
+    judged = findings([statement for file in of_file.values() for statement in file], run)
     tables.write(judged, *findings_tables)
-    verdict = verdicts.verdict_table(claims, judged)
-    tables.write(verdict, *verdict_tables, shown=tables.verdicts(verdict))
-    tables.write(tables.view("claims", verdict), short_verdicts)
-    for statements_of, paths in ((causes, cause_tables), (expectations, expectation_tables)):
-        table = verdicts.expectation_table(statements_of, judged)
-        tables.write(table, *paths, shown=tables.view("expectations", table))
-    steps = verdicts.audit_table(audit, judged)
-    tables.write(steps, *audit_tables, shown=tables.audit(steps))
-    short = verdicts.answer_table(answers, judged)
-    tables.write(short, *answer_tables, shown=tables.answers(short))
+    for file, (name, make, show) in TABLES.items():
+        table = make(of_file[file], judged)
+        paths = [path for path in judged_tables if Path(path).stem == name]
+        tables.write(table, *paths, shown=show(table))
+        if name == "verdicts":
+            tables.write(tables.view("claims", table), short_verdicts)
 
 
 if __name__ == "__main__":
