@@ -221,15 +221,17 @@ def test_values_that_cannot_be_are_neither_written_nor_read(
     with pytest.raises(ShardError, match=said):
         write(tmp_path, shape, **values)
     with monkeypatch.context() as patch:  # a version that did not check
-        patch.setattr(shards, "wrong_values", lambda row, schema: [])
+        patch.setattr(shards, "wrong_values", lambda table, schema: [])
         path = write(tmp_path, shape, **values)
-    with pytest.raises(ShardError, match=f"{said}.*--force {path}"):
-        read(path, shape)
+    others = [write(tmp_path, shape, seed=seed) for seed in (1, 2)]
+    cells = [{"model": "lstm", "seq_len": 100, "seed": seed} for seed in (1, 0, 2)]
+    refused([path, said, f"--force {path}"], [others[0], path, others[1]], cells, shape)
 
 
 def test_a_training_that_diverged_may_have_losses_that_are_no_numbers(tmp_path):
     path = write(tmp_path, TRAINING, status="diverged", train_loss=[4.6, math.nan])
-    assert read(path, TRAINING)["status"].to_pylist() == ["diverged"]
+    frame = collect([path], TRAINING, [{"model": "lstm", "seq_len": 100, "seed": 0}])
+    assert frame["status"].tolist() == ["diverged"]
 
 
 def test_a_shard_that_was_asked_to_be_something_else_is_refused(tmp_path):

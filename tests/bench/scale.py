@@ -102,7 +102,7 @@ def grid_of_shards(folder, count):
         paths.append(f"{folder}/{number}.parquet")
         shards.write(row | cell, schema("training", "recall"), paths[-1], {})
     names = {name: f"{folder}/out.{name}" for name in ("csv", "parquet", "md", "html")}
-    names |= {name: f"{folder}/{name}.parquet" for name in ("cells_table", "curves")}
+    names |= {name: f"{folder}/{name}.parquet" for name in ("cells_table", "lists")}
     return (
         {"shards": paths, "experiment": "recall", "kind": "training", "cells": cells}
         | names

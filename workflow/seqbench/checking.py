@@ -3,6 +3,7 @@
 import copy
 import difflib
 import math
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -28,7 +29,7 @@ LIMITS = {
     "maximum": "be at most {}",
     "exclusiveMaximum": "be less than {}",
 }
-
+POWER_OF_TEN = re.compile(r"[-+]?[\d.]+e[-+]?\d+", re.IGNORECASE)
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where there is libyaml
 
@@ -114,7 +115,8 @@ def sentences(error, prefix="", whole="the config"):
         yield f"{key} names {', '.join(twice)} twice; each may stand there once"
     elif error.validator == "type":
         kinds = wanted if isinstance(wanted, list) else [wanted]
-        hint = " (YAML reads 1e-3 as text; write 0.001)" if looks_numeric(value, kinds) else ""
+        misread = not {"string"} & {*kinds} and POWER_OF_TEN.fullmatch(str(value))
+        hint = " (YAML reads 1e-3 as text; write 0.001)" if misread else ""
         yield f"{key} is {value!r}; it must be {' or '.join(map(TYPES.get, kinds))}{hint}"
     elif error.validator == "enum":
         allowed = f"allowed: {', '.join(map(str, wanted))}"
@@ -132,15 +134,3 @@ def nearest(name, allowed, list_all=True):
     if close:
         return f"; did you mean {close[0]}?"
     return f"; allowed: {', '.join(allowed)}" if list_all else ""
-
-
-def looks_numeric(value, kinds):
-    """Whether a text that should be a number can be read as one."""
-    try:
-        return (
-            isinstance(value, str)
-            and {"number", "integer", "rate"} & {*kinds}
-            and bool(str(float(value)))
-        )
-    except ValueError:
-        return False

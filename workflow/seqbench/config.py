@@ -7,24 +7,13 @@ from pathlib import Path
 
 from workflow.seqbench import models, tasks, workloads
 from workflow.seqbench.checking import nearest, repetitions, schema_of, violations
-from workflow.seqbench.experiments import (
-    KINDS,
-    ExperimentError,
-    Plan,
-    options_of,
-    resolve,
-)
-from workflow.seqbench.log import UserError
+from workflow.seqbench.experiments import KINDS, ConfigError, Plan, options_of, resolve
 from workflow.seqbench.sources import ROOT
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 TARGETS = ("all", "cells", "fairness", "verdicts", "compare", "figures", "publish", "redraw")
 FOLDERS = ("tables", "logs", "reference")  # beside those of the experiments
 KEPT = ("workflow", "tests", "docs", "envs", "profiles", "results/reference")  # not for runs
-
-
-class ConfigError(UserError):
-    """The config asks for something that cannot be; one sentence per problem."""
 
 
 def check(config, local=True, files=()):
@@ -37,10 +26,7 @@ def check(config, local=True, files=()):
     config, schema = copy.deepcopy(config), schema_of(SCHEMA)
     refuse(violations(config, schema))
     refuse(folder_problems(config["pathvars"]["results"]))
-    try:
-        config["experiments"] = resolve(config["experiments"])
-    except ExperimentError as error:
-        refuse([str(error)])
+    config["experiments"] = resolve(config["experiments"])
     refuse(kind_problems(config["experiments"]))
     refuse(
         problem

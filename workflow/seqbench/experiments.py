@@ -25,8 +25,8 @@ ABOUT = ("kind", "on_demand", "relative_to")  # what neither spans cells nor rea
 TRAINING = ("lr", "steps")
 
 
-class ExperimentError(Exception):
-    """An experiment that cannot be resolved, in one sentence."""
+class ConfigError(UserError):
+    """The config asks for something that cannot be; one sentence per problem."""
 
 
 def resolve(experiments):
@@ -34,7 +34,7 @@ def resolve(experiments):
 
     Whoever sets seq_lens (or seeds) takes no seq_lens_of (or seeds_of) from another.
 
-    Raises ExperimentError where `like` names no experiment, goes round in a circle, or changes kind.
+    Raises ConfigError where `like` names no experiment, goes round in a circle, or changes kind.
     """
 
     def resolved(name, path=()):
@@ -42,18 +42,16 @@ def resolve(experiments):
         if (parent := experiment.pop("like", None)) is not None:
             if parent in (*path, name):
                 first, circle = path[:1] or (name,), " -> ".join([*path, name, parent])
-                raise ExperimentError(f"experiments.{first[0]}.like is a circle: {circle}")
+                raise ConfigError(f"experiments.{first[0]}.like is a circle: {circle}")
             if parent not in experiments:
                 allowed = ", ".join(experiments)
-                raise ExperimentError(f"{where}.like is {parent!r}; allowed: {allowed}")
+                raise ConfigError(f"{where}.like is {parent!r}; allowed: {allowed}")
             base = resolved(parent, (*path, name))
             kind = base.get("kind")
             if experiment.get("kind", kind) != kind:
-                raise ExperimentError(f"{where}.kind cannot differ from {kind}, that of {parent}")
-            replaced = {
-                "on_demand",
-                *(f"{key}_of" for key in ("seq_lens", "seeds") if key in experiment),
-            }
+                raise ConfigError(f"{where}.kind cannot differ from {kind}, that of {parent}")
+            replaced = {f"{key}_of" for key in ("seq_lens", "seeds") if key in experiment}
+            replaced.add("on_demand")
             experiment = {k: v for k, v in base.items() if k not in replaced} | experiment
         listed, added = experiment.get("models", []), experiment.pop("add_models", [])
         experiment["models"] = [*listed, *(model for model in added if model not in listed)]
@@ -133,9 +131,8 @@ class Plan:
                 (rank, {"model": model, "seq_len": seq_len, "seed": seed})
                 for model in part["models"]
                 for seq_len in part["seq_lens_of"].get(model, part["seq_lens"])
-                for rank, seed in enumerate(
-                    part["seeds_of"].get(model, {}).get(seq_len, part["seeds"])
-                )
+                for seeds in [part["seeds_of"].get(model, {}).get(seq_len, part["seeds"])]
+                for rank, seed in enumerate(seeds)
             ]
             order = sorted(ranked, key=lambda pair: pair[0])  # stable: models, then lengths
             cells += [cell if lr is None else {"lr": lr} | cell for _, cell in order]
@@ -206,9 +203,8 @@ class Plan:
             names = ["model", "settings", "code"]
             names += [] if self.trains(experiment) else ["reference"]
             keys = dict(zip(("experiment", "model", "seq_len", "lr"), cell, strict=True))
-            self.digests[cell] = sealing.asked(
-                {name: getattr(self, name)(**keys) for name in names}
-            )
+            parts = {name: getattr(self, name)(**keys) for name in names}
+            self.digests[cell] = sealing.asked(parts)
         return self.digests[cell]
 
     def wanted(self, experiment, **_):
@@ -223,9 +219,8 @@ class Plan:
     def foreign(self, experiment, **cell):
         """Path of the cell's shard where it is there, and another config or other code has made it."""
         path = self.shard(experiment, cell)
-        return (
-            path if sealing.asked_of(path) not in (None, self.asked(experiment, **cell)) else None
-        )
+        there = sealing.asked_of(path)
+        return path if there not in (None, self.asked(experiment, **cell)) else None
 
     def figure(self, experiment):
         """Name of the experiment's figure: the two README figures have names of their own."""

@@ -103,10 +103,10 @@ def load(asked, *modules, layout=""):
 
     An edit while a run goes on, taken back or not, would else pass for what the run asked for.
     """
-    files = {path: None for module in modules for path in sources(module)}
-    texts = {path: (ROOT / path).read_bytes() for path in files}
-    same = digest(*modules, layout=layout) == asked
-    for module in modules if same else ():
-        importlib.import_module(module)
-    if not same or texts != {path: (ROOT / path).read_bytes() for path in files}:
+    files = {ROOT / path for module in modules for path in sources(module)}
+    texts = {path: path.read_bytes() for path in files}
+    if same := digest(*modules, layout=layout) == asked:
+        for module in modules:
+            importlib.import_module(module)
+    if not same or texts != {path: path.read_bytes() for path in files}:
         raise UserError("the code was edited since this run began; run the same command again")

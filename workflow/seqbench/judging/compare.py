@@ -69,20 +69,20 @@ def load(run):
     for part, settings in SETTINGS.items():
         needed[f"{part}_cells"] = [*KEYS, "status", "config_digest", NUMBER[part], *settings]
         needed[f"{part}_cells"] += [*MODEL, *ENVIRONMENT]
-    paths = {name: Path(run) / "tables" / f"{name}.parquet" for name in needed}
-    paths = {name: path for name, path in paths.items() if path.is_file()}
-    if not paths:
-        raise UserError(
-            f"there is no run to compare in {run}: {run}/tables has none of {', '.join(needed)}"
-        )
     loaded = {}
-    for name, path in paths.items():
+    for name, columns in needed.items():
+        path = Path(run, f"tables/{name}.parquet")
+        if not path.is_file():
+            continue
         try:
             loaded[name] = read_table(path)
         except (OSError, ValueError) as error:  # pyarrow's errors are among them
             raise UserError(f"{path} cannot be read: {error}") from error
-        if lacking := [column for column in needed[name] if column not in loaded[name]]:
+        if lacking := [column for column in columns if column not in loaded[name]]:
             raise UserError(f"{path} is not a table of this version: no {', '.join(lacking)}")
+    if not loaded:
+        tables = f"{run}/tables has none of {', '.join(needed)}"
+        raise UserError(f"there is no run to compare in {run}: {tables}")
     return loaded
 
 
@@ -123,12 +123,11 @@ def time_columns(a, b, margin):
     """Ratio of times in calibration units; the processes of two runs are no pairs."""
     estimate = ratio(Selection("A", a), Selection("B", b), of=NUMBER["timing"])
     times = [cells[NUMBER["timing"]].dropna() for cells in (a, b)]
-    kind = classify_ratio(estimate.low, estimate.high, margin)
-    outcome = {"faster": "A faster", "slower": "A slower"}.get(kind, kind)
+    outcome = classify_ratio(estimate.low, estimate.high, margin)
+    outcome = f"A {outcome}" if outcome in ("faster", "slower") else outcome
     sides = zip("AB", (a, b), times, strict=True)
-    if failed := [
-        f"{side} {distinct(cells['status'])}" for side, cells, time in sides if time.empty
-    ]:
+    failed = [f"{side} {distinct(cells['status'])}" for side, cells, time in sides if time.empty]
+    if failed:
         outcome = f"no time: {', '.join(failed)}"
     x, y = (f"{time.median():.3g} (n = {len(time)})" for time in times)
     bounds = dict(zip(("value", "low", "high"), estimate[:3], strict=True))

@@ -6,6 +6,8 @@ A condition of the kind "there is a length" corrects for the number of lengths (
 findings say at which confidence they were made.
 """
 
+import math
+
 import pandas as pd
 
 from workflow.seqbench.judging.deciding import what_would_decide
@@ -23,15 +25,12 @@ COLUMNS += ["accepted_low", "accepted_high", "outcome", "decide"]
 
 def findings(statements, run):
     """The table `findings`: one row per statement, condition and length, whatever the run holds."""
-    rows = []
-    for statement in statements:
-        for name, condition in statement["conditions"].items():
-            about = {
-                "statement": statement["id"],
-                "condition": name,
-                "at": str(condition.get("at", "")),
-            }
-            rows += [about | row for row in condition_findings(condition, run)]
+    rows = [
+        {"statement": statement["id"], "condition": name, "at": str(condition.get("at", ""))} | row
+        for statement in statements
+        for name, condition in statement["conditions"].items()
+        for row in condition_findings(condition, run)
+    ]
     whole = {"seq_len": "Int64", "n": "Int64"}
     texts = {key: "" for key in ("where", "options", "method", "note", "decide")}
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
@@ -43,50 +42,47 @@ def condition_findings(condition, run):
 
     Cells that the run lacks leave it undecided; an experiment that it lacks leaves it out.
     """
-    cells = condition["cells"]
-    seq_lens = cells.get("seq_lens", [None] * len(cells["models"]))
-    experiments = experiments_of(condition)
-    about = {"experiment": " / ".join(dict.fromkeys(experiments))}
-    about |= {"models": " / ".join(cells["models"])}
-    about |= {"where": " / ".join(f"{n:,}" for n in seq_lens) + " tokens"} if seq_lens[0] else {}
+    cells, models = condition["cells"], condition["cells"]["models"]
+    experiments, seq_lens = experiments_of(condition), cells.get("seq_lens", [None] * len(models))
+    where = " / ".join(f"{n:,}" for n in seq_lens) + " tokens" if "seq_lens" in cells else ""
+    about = {"experiment": " / ".join(dict.fromkeys(experiments)), "models": " / ".join(models)}
     try:
-        selections = [
-            select(run, experiment, model, seq_len, cells.get("needs"))
-            for experiment, model, seq_len in zip(
-                experiments, cells["models"], seq_lens, strict=True
-            )
-        ]
+        places = zip(experiments, models, seq_lens, strict=True)
+        selections = [select(run, *place, cells.get("needs")) for place in places]
         lengths = lengths_of(condition.get("at"), selections)
     except NotInRun as missing:
-        about |= {"measure": condition["measure"], "options": text_of(options(condition))}
-        about |= {"note": str(missing), "n": 0, "outcome": REPORTED}
-        accepted = condition.get("accepted")
-        if accepted is not None and not isinstance(missing, NotRun):
-            decide = (
-                f"a run of {about['models']} in {about['experiment']} as the condition needs it"
-            )
-            about |= {"outcome": UNDECIDED, "decide": decide}
-        if isinstance(accepted, list):
-            about |= {"accepted_low": accepted[0], "accepted_high": accepted[1]}
-        yield about
+        row = about | named(condition) | {"where": where, "note": str(missing), "n": 0}
+        yield row | lacking(condition.get("accepted"), missing, about)
         return
-    part = "; ".join(
-        filter(None, (incomplete(run.table(f"{e}_cells")) for e in dict.fromkeys(experiments)))
-    )
-    confidence = CONFIDENCE
-    if condition.get("at") == "any":
-        confidence = 1 - (1 - CONFIDENCE) / len(lengths)
+    parts = (incomplete(run.table(f"{name}_cells")) for name in dict.fromkeys(experiments))
+    part = "; ".join(filter(None, parts))
+    confidence = 1 - (1 - CONFIDENCE) / len(lengths) if condition.get("at") == "any" else CONFIDENCE
     for seq_len in lengths:
         at = [s if seq_len is None else s.at(seq_len) for s in selections]
         for specification in (condition, *condition.get("shown", [])):
             estimate = measured(specification, at, confidence)
-            one = {"seq_len": seq_len, "confidence": confidence, **estimate._asdict()}
-            one["where"] = estimate.where or about.get("where", "")
-            one |= {"measure": specification["measure"], "options": text_of(options(specification))}
-            one["note"] = "; ".join(filter(None, [estimate.note, part]))
+            row = {"seq_len": seq_len, "confidence": confidence, **estimate._asdict()}
+            row["where"] = estimate.where or where
+            row["note"] = "; ".join(filter(None, [estimate.note, part]))
             accepted = specification.get("accepted")
             accepted = accepted.get(seq_len) if isinstance(accepted, dict) else accepted
-            yield about | one | judged(estimate, accepted, confidence)
+            yield about | named(specification) | row | judged(estimate, accepted, confidence)
+
+
+def named(specification):
+    """A measure with its options as text: "by 500, of cold_s"."""
+    chosen = ", ".join(f"{key} {value}" for key, value in options(specification).items())
+    return {"measure": specification["measure"], "options": chosen}
+
+
+def lacking(accepted, missing, about):
+    """Columns on the outcome of a condition whose cells the run lacks."""
+    bounds = accepted if isinstance(accepted, list) else (math.nan, math.nan)
+    row = dict(zip(("accepted_low", "accepted_high"), bounds, strict=True))
+    if accepted is None or isinstance(missing, NotRun):
+        return row | {"outcome": REPORTED}
+    decide = f"a run of {about['models']} in {about['experiment']} as the condition needs it"
+    return row | {"outcome": UNDECIDED, "decide": decide}
 
 
 def judged(estimate, accepted, confidence):
@@ -124,11 +120,6 @@ def measured(specification, selections, confidence):
     except KeyError as error:
         name = specification["measure"]
         raise UserError(f"a statement's measure {name} reads {error}, which cells lack") from error
-
-
-def text_of(chosen):
-    """Options as text: "by 500, of cold_s"."""
-    return ", ".join(f"{key} {value}" for key, value in chosen.items())
 
 
 def within(estimate, low, high):

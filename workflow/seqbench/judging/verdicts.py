@@ -5,14 +5,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 
-from workflow.seqbench.judging.judge import (
-    FAILS,
-    HOLDS,
-    REPORTED,
-    UNDECIDED,
-    outcomes,
-    verdict_on,
-)
+from workflow.seqbench.judging.judge import FAILS, HOLDS, REPORTED, UNDECIDED, outcomes, verdict_on
 from workflow.seqbench.showing.text import finding
 
 
@@ -112,9 +105,9 @@ def filled(sentence, findings):
     rows = {row.condition: row for row in findings.itertuples()}
     named = {part.split(".")[0] for _, part, *_ in Formatter().parse(sentence) if part}
     lacking = {rows[name].note: 0 for name in sorted(named) if pd.isna(rows[name].value)}
-    found = {name: row._replace(note="") for name, row in rows.items()}
     parts = {
-        n: SimpleNamespace(found=finding(row), seq_len=row.seq_len) for n, row in found.items()
+        name: SimpleNamespace(found=finding(row._replace(note="")), seq_len=row.seq_len)
+        for name, row in rows.items()
     }
     return ("", [*lacking]) if lacking else (sentence.format(**parts), [])
 

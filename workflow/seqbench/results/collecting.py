@@ -16,29 +16,44 @@ SHARED = {"training": ["device", "threads", "interop_threads", "torch"]}
 SHARED["timing"] = [*SHARED["training"], "device_name", "cpu_model", "governor", "malloc", "clock"]
 
 
+def refusal(path, problem):
+    """The ShardError of a shard that is to be made again."""
+    return ShardError(f"{path} {problem}; make it again: {again(path)}")
+
+
 def read(path, schema):
     """The shard as a one-row Arrow table; ShardError names the file and what is wrong with it."""
     if not Path(path).is_file():
-        raise ShardError(f"{path} is missing; make it: {again(path)}")
+        raise refusal(path, "is missing")
     content = Path(path).read_bytes()
     if not sealing.intact(content):
-        raise ShardError(
-            f"{path} is not as it was written: damaged, edited, or of an older version;"
-            f" make it again: {again(path)}"
-        )
-    file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
-    table = file.read(use_threads=False)  # many small files: threads cost more than they bring
+        raise refusal(path, "is not as it was written: damaged, edited, or of an older version")
+    table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
     if not table.schema.equals(schema):
         differing = sorted(set(table.schema.names) ^ set(schema.names))
         detail = f" (columns that differ: {', '.join(differing)})" if differing else ""
         raise ShardError(f"{path} does not have the {name_of(schema)} schema{detail}")
     if table.num_rows != 1:
         raise ShardError(f"{path} has {table.num_rows} rows; a shard is one cell and has 1")
-    (row,) = table.to_pylist()
-    if row["experiment"] != name_of(schema):
-        raise ShardError(f"{path} is a shard of {row['experiment']}, not of {name_of(schema)}")
-    if wrong := wrong_values(row, schema):
-        raise ShardError(f"{path}: {'; '.join(wrong)}; make it again: {again(path)}")
+    if (experiment := table["experiment"][0].as_py()) != name_of(schema):
+        raise ShardError(f"{path} is a shard of {experiment}, not of {name_of(schema)}")
+    return table
+
+
+def read_all(paths, schema):
+    """The shards as one Arrow table, their values checked, with `asked` as a column more."""
+
+    def row(path):
+        table = read(path, schema)
+        return table.append_column("asked", [[table.schema.metadata[b"asked"].decode()]])
+
+    parts = []  # tables of one row take ten times the memory of their content
+    for start in range(0, len(paths), 500):
+        rows = map(row, paths[start : start + 500])
+        parts.append(pa.concat_tables(rows).combine_chunks())
+    table = pa.concat_tables(parts)
+    for i, sentence in wrong_values(table, schema):
+        raise refusal(paths[i], f"is wrong: {sentence}")
     return table
 
 
@@ -51,35 +66,26 @@ def collect(paths, schema, cells):
     """
     if not cells:
         raise ShardError(f"no cell of {name_of(schema)} is done")
-    expected = {tuple(v for k, v in cell.items() if k != "asked"): cell for cell in cells}
     keys = [key for key in cells[0] if key != "asked"]
-    tables, holder = [], {}
-    for path in paths:
-        table = read(path, schema)
-        cell = tuple(table[key][0].as_py() for key in keys)
-        if cell in holder:
-            raise ShardError(f"{path} holds the same cell as {holder[cell]}: {name(keys, cell)}")
+    expected = {tuple(cell[key] for key in keys): cell for cell in cells}
+    frame = read_all(paths, schema).to_pandas().assign(path=[*map(str, paths)])
+    place = {}
+    for i, (asked, *cell) in enumerate(zip(*(frame[c] for c in ["asked", *keys]), strict=True)):
+        known = name(keys, cell := tuple(cell))
+        if cell in place:
+            raise ShardError(f"{paths[i]} holds the same cell as {paths[place[cell]]}: {known}")
         if cell not in expected:
-            raise ShardError(
-                f"{path} holds {name(keys, cell)}, which the config does not ask for"
-                f" there; make it again: {again(path)}"
-            )
-        asked = table.schema.metadata[b"asked"].decode()
+            raise refusal(paths[i], f"holds {known}, which the config does not ask for there")
         if asked != expected[cell].get("asked", asked):
-            raise ShardError(
-                f"{path} was made with other settings or code than this run's;"
-                f" make it again: {again(path)}"
-            )
-        holder[cell] = path
-        tables.append(table)
-    if missing := [cell for cell in expected if cell not in holder]:
+            raise refusal(paths[i], "was made with other settings or code than this run's")
+        place[cell] = i
+    if missing := [cell for cell in expected if cell not in place]:
         raise ShardError(
             f"no shard holds {name(keys, missing[0])} ({len(missing)} of {len(expected)} missing)"
         )
-    frame = pa.concat_tables(tables).to_pandas().assign(path=[*holder.values()])
     refuse_mixtures(frame, schema)
-    frame = frame.drop(columns="path").set_index(keys, drop=False)
-    return frame.loc[[*expected]].reset_index(drop=True)
+    in_order = frame.iloc[[place[cell] for cell in expected]]
+    return in_order.drop(columns=["path", "asked"]).reset_index(drop=True)
 
 
 def refuse_mixtures(frame, schema):

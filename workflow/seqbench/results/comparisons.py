@@ -9,6 +9,9 @@ from workflow.seqbench.results.statistics import classify_ratio
 RATIO = ["experiment", "model", "relative_to", "seq_len", "ratio", "ratio_low", "ratio_high"]
 RATIO += ["n", "interval", "verdict", "equal_at", "equal_low", "equal_high", "equal_note"]
 
+SCALING = ["experiment", "model", "n", "slope", "slope_low", "slope_high", "over", "interval"]
+SCALING += ["a_s", "b_s_per_token", "c_s_per_token2", "misfit", "overtakes_at"]
+
 
 def ratios(run, experiments, margin):
     """Each model's time over the reference's: a row per (experiment, model, seq_len).
@@ -49,21 +52,6 @@ def scaling(run, experiments):
         for model in run.table(f"{experiment}_cells")["model"].unique():
             selection = select(run, experiment, model)
             growth, fit = slope(selection), law(selection)
-            rows.append(
-                {
-                    "experiment": experiment,
-                    "model": model,
-                    "n": growth.n,
-                    "slope": growth.value,
-                    "slope_low": growth.low,
-                    "slope_high": growth.high,
-                    "over": growth.where,
-                    "interval": growth.method,
-                    "a_s": fit.a,
-                    "b_s_per_token": fit.b,
-                    "c_s_per_token2": fit.c,
-                    "misfit": fit.misfit,
-                    "overtakes_at": overtakes(selection).value,
-                }
-            )
-    return pd.DataFrame(rows)
+            row = [experiment, model, growth.n, *growth[:3], growth.where, growth.method]
+            rows.append([*row, fit.a, fit.b, fit.c, fit.misfit, overtakes(selection).value])
+    return pd.DataFrame(rows, columns=SCALING)

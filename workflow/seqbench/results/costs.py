@@ -36,15 +36,10 @@ def of_each(jobs, known, alone, cores):
         experiment, model, seq_len = key = job["experiment"], job["model"], int(job["seq_len"])
         seconds = exact.get(key)
         if guess := seconds is None:
-            for like in (
-                (table["experiment"] == experiment) & (table["model"] == model),
-                (table["model"] == model),
-                table["seconds"] >= 0,
-            ):
-                if like.any():
-                    near = (table.loc[like, "seq_len"] - seq_len).abs().idxmin()
-                    seconds = table.loc[near, "seconds"]
-                    break
+            of_model = table[table["model"] == model]
+            in_experiment = of_model[of_model["experiment"] == experiment]
+            like = next(rows for rows in (in_experiment, of_model, table) if len(rows))
+            seconds = like.loc[(like["seq_len"] - seq_len).abs().idxmin(), "seconds"]
         yield (seconds + OVERHEAD_S) / (1 if experiment in alone else cores), guess
 
 

@@ -21,10 +21,8 @@ def ledger(plan):
     for experiment in plan.names(swept=False):
         cells = [(cell["model"], cell["seq_len"]) for cell in plan.cells(experiment)]
         for model, seq_len in dict.fromkeys(cells):
-            rows.append(
-                {"experiment": experiment, "model": model, "seq_len": seq_len}
-                | entry(plan, experiment, model, seq_len)
-            )
+            row = {"experiment": experiment, "model": model, "seq_len": seq_len}
+            rows.append(row | entry(plan, experiment, model, seq_len))
     return pd.DataFrame(rows)
 
 
@@ -32,7 +30,7 @@ def entry(plan, experiment, model, seq_len):
     """Columns of one row, with the model built and looked at."""
     options = plan.model(experiment, model)
     settings = plan.settings(experiment, model, seq_len)
-    trains = plan.experiments[experiment]["kind"] == "training"
+    trains = plan.trains(experiment)
     if trains:
         whole = build_classifier(options, settings, seq_len)
         core = whole.core
@@ -47,9 +45,9 @@ def entry(plan, experiment, model, seq_len):
         "flops_per_token": core.flops(seq_len) / seq_len,
         "state_bytes_per_token": growth,
         "state_bytes_fixed": fixed,
-        "lr": settings["lr"] if trains else math.nan,
-        "budget_steps": settings["steps"] if trains else 0,
-        **(tuning_effort(plan, model) if trains else tuning_effort(plan, None)),
+        "lr": settings.get("lr", math.nan),
+        "budget_steps": settings.get("steps", 0),
+        **tuning_effort(plan, model if trains else None),
     }
 
 

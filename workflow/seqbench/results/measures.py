@@ -25,19 +25,22 @@ class Estimate(NamedTuple):
     high: float = math.nan
     n: int = 0  # processes or seeds
     method: str = ""  # how the interval was made, or why there is none
-    scale: str = (
-        ""  # what it is symmetric on: log, linear, share (of n runs); else no more is known
-    )
+    scale: str = ""  # what it is symmetric on: log, linear, share (of n runs), or not known
     limit: float = math.nan  # an infinite value means more than this
     where: str = ""  # the lengths it speaks of, where it is not one
     note: str = ""
+
+    @classmethod
+    def of(cls, result, n, **about):
+        """What a function of `statistics` returns, (value, low, high, method), of n runs."""
+        *value, method = result
+        return cls(*value, n, method, **about)
 
 
 def median(a, of="time_s", confidence=CONFIDENCE):
     """Median of a column over processes or seeds."""
     values = a.cells[of].dropna()
-    value, low, high, method = statistics.median_interval(values, confidence)
-    return Estimate(value, low, high, len(values), method)
+    return Estimate.of(statistics.median_interval(values, confidence), len(values))
 
 
 def ratio(a, b, of="time_s", confidence=CONFIDENCE):
@@ -49,11 +52,8 @@ def ratio(a, b, of="time_s", confidence=CONFIDENCE):
     """
     first, second, in_pairs = together(a, b, of)
     first, second = first.iloc[:, 0], second.iloc[:, 0]
-    value, low, high, method = log_ratio(first, second, in_pairs, confidence)
     n = int((first + second).count()) if in_pairs else min(first.count(), second.count())
-    failed = [
-        status for side in (a, b) for status in side.cells.get("status", ()) if status != "ok"
-    ]
+    failed = [s for side in (a, b) for s in side.cells.get("status", ()) if s != "ok"]
     note = f"{len(failed)} not completed: {', '.join(sorted(set(failed)))}" if failed else ""
     if not n:
         note = note or "no pair was completed"
@@ -63,16 +63,17 @@ def ratio(a, b, of="time_s", confidence=CONFIDENCE):
         if min(ran) == 0 and min(tried, max(ran)) >= statistics.MIN_RUNS:
             bound = 0.0 if ran[0] else math.inf
             return Estimate(bound, bound, bound, tried, "failed in each process", note=note)
-    return Estimate(value, low, high, n, method, "log", note=note)
+    result = log_ratio(first, second, in_pairs, confidence)
+    return Estimate.of(result, n, scale="log", note=note)
 
 
 def mean_ratio(a, b, of="time_s", confidence=CONFIDENCE):
     """`ratio` over all lengths that both completed: each process counts with its geometric mean."""
     first, second, in_pairs = together(a, b, of)
     means = (np.exp(np.log(matrix).mean(axis=1)) for matrix in (first, second))
-    value, low, high, method = log_ratio(*means, in_pairs, confidence)
     n = min(len(first), len(second)) if len(first.columns) else 0
-    return Estimate(value, low, high, n, method, "log", where=span(first.columns))
+    result = log_ratio(*means, in_pairs, confidence)
+    return Estimate.of(result, n, scale="log", where=span(first.columns))
 
 
 def crossing(a, b, of="time_s", confidence=CONFIDENCE):
@@ -138,15 +139,14 @@ def slope(a, of="time_s", confidence=CONFIDENCE):
     values = a.matrix(of)
     values = completed(values.where(values > 0))
     lengths = [n for n in values.columns if n >= max(values.columns) / 6]
-    where = span(lengths)
     if of == "time_s" and "half_time_s" in a.cells:
         doubled = completed((values / a.matrix("half_time_s"))[lengths])
         if len(doubled.columns):
             result = statistics.doubling_slope(doubled.to_numpy(), confidence)
             where = span([min(doubled.columns) // 2, max(doubled.columns)])
-            return Estimate(*result[:3], len(doubled), result[3], "linear", where=where)
+            return Estimate.of(result, len(doubled), scale="linear", where=where)
     result = statistics.slope_interval(list(values.columns), values.to_numpy(), confidence)
-    return Estimate(*result[:3], len(values), result[3], "linear", where=where)
+    return Estimate.of(result, len(values), scale="linear", where=span(lengths))
 
 
 def law(a, of="time_s"):
@@ -163,11 +163,8 @@ def overtakes(a, of="time_s", confidence=CONFIDENCE):
     """N from which the quadratic term of the law exceeds the linear one; none where it misfits."""
     fit, n = law(a, of), a.cells["seed"].nunique()
     if math.isnan(fit.a):
-        why = (
-            "below 4 lengths"
-            if math.isnan(fit.misfit)
-            else f"a fitted law misses by {100 * fit.misfit:.0f} %"
-        )
+        why = f"a fitted law misses by {100 * fit.misfit:.0f} %"
+        why = "below 4 lengths" if math.isnan(fit.misfit) else why
         return Estimate(n=n, method=why, note=why)
     return Estimate(fit.overtakes_at, n=n, method="fitted law, no interval")
 
@@ -192,8 +189,7 @@ def distance_share(a, factor, confidence=CONFIDENCE):
     near, far = a.cells["seq_len"].min(), a.cells["seq_len"].max()
     if near == far:
         return Estimate(method="not enough lengths", note="one length only")
-    pair = (a.at(n).cells.set_index("seed") for n in (near, far))
-    first, last = next(pair).align(next(pair), join="inner", axis=0)
+    first, last = by_seed(a.at(near), a.at(far))
     times = last["solved_step"] / first["solved_step"]
     # An unsolved run takes longer than it was trained; if the near one is unsolved, nothing is known.
     least = times.fillna(censored_at(last) / first["solved_step"]).fillna(0)
@@ -211,10 +207,15 @@ def gradient_predicts(a, vanished, confidence=CONFIDENCE):
     It arrives where the first position has more than `vanished` of the last one's.
     """
     arrives, solved = a.cells["gradient_share_initial"] > vanished, a.cells["solved_step"].notna()
-    note = (
-        f"{a.cells['gradient_share_initial'].median():.0e} of the gradient, {solved.sum()} solved"
-    )
+    median_share = a.cells["gradient_share_initial"].median()
+    note = f"{median_share:.0e} of the gradient, {solved.sum()} solved"
     return share(arrives == solved, cut_short(a.cells), confidence)._replace(note=note)
+
+
+def by_seed(a, b):
+    """The cells of both, by the seeds that both have."""
+    first, second = (side.cells.set_index("seed") for side in (a, b))
+    return first.align(second, join="inner", axis=0)
 
 
 def cut_short(cells, by=math.inf):
@@ -241,11 +242,9 @@ def share(yes, unknown, confidence):
 
 def steps_to_solve(a, confidence=CONFIDENCE):
     """Median steps to solve; unsolved runs are censored at their budget (Kaplan & Meier 1958)."""
-    cells = a.cells
-    value, low, high, method = statistics.median_time_to_solve(
-        cells["solved_step"], censored_at(cells), confidence
-    )
-    return Estimate(value, low, high, len(cells), method, limit=cells["budget_steps"].max())
+    steps, limits = a.cells["solved_step"], censored_at(a.cells)
+    result = statistics.median_time_to_solve(steps, limits, confidence)
+    return Estimate.of(result, len(steps), limit=a.cells["budget_steps"].max())
 
 
 def steps_ratio(a, b, confidence=CONFIDENCE):
@@ -254,18 +253,16 @@ def steps_ratio(a, b, confidence=CONFIDENCE):
     Where a seed is not solved by both, it is known to lie between two bounds: a run takes more
     steps than it was trained. The interval is that of the lower bounds below and of the upper above.
     """
-    first, second = (side.cells.set_index("seed") for side in (a, b))
-    first, second = first.align(second, join="inner", axis=0)
+    first, second = by_seed(a, b)
     steps = [side["solved_step"].astype(float) for side in (first, second)]
     if (n := len(first)) and all(known.notna().all() for known in steps):
-        value, low, high, method = log_ratio(*steps, True, confidence)
-        return Estimate(value, low, high, n, method, "log")
+        return Estimate.of(log_ratio(*steps, True, confidence), n, scale="log")
     least = steps[0].fillna(censored_at(first)) / steps[1].fillna(math.inf)
     most = steps[0].fillna(math.inf) / steps[1].fillna(censored_at(second))
     limit, low, _, _ = statistics.median_interval(least, confidence)
     value, _, high, method = statistics.median_interval(most, confidence)
     if math.isnan(low + high):  # too few for order statistics, and of bounds there is no t-interval
-        low, high, method = math.nan, math.nan, statistics.not_enough(n)
+        _, low, high, method = statistics.not_enough(n)
     return Estimate(value, low, high, n, method, limit=limit)
 
 
@@ -284,8 +281,7 @@ def loss_at(a, step, confidence=CONFIDENCE):
     losses = losses.mask((a.cells["status"] == "diverged") & (a.cells["steps"] <= step), math.inf)
     if losses.isna().any():
         return Estimate(n=len(losses), method="a run ended before")
-    value, low, high, method = statistics.median_interval(losses, confidence)
-    return Estimate(value, low, high, len(losses), method)
+    return Estimate.of(statistics.median_interval(losses, confidence), len(losses))
 
 
 def margin_over_floor(a, first, confidence=CONFIDENCE):
@@ -295,10 +291,8 @@ def margin_over_floor(a, first, confidence=CONFIDENCE):
     floors = a.cells.set_index(keys)["bag_of_tokens_loss_nats"]
     margins = (early.groupby(keys)["train_loss"].mean() - floors).dropna()
     model, seq_len, _ = margins.idxmin()
-    least = margins.min()
-    return Estimate(
-        least, least, least, len(margins), "every run", note=f"least: {model}, {seq_len:,} tokens"
-    )
+    note = f"least: {model}, {seq_len:,} tokens"
+    return Estimate(*[margins.min()] * 3, len(margins), "every run", note=note)
 
 
 def span(lengths):

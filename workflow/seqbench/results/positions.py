@@ -6,36 +6,15 @@ import pandas as pd
 KEYS = ["model", "architecture", "seq_len"]
 # How far a run has gone when its gradient is looked at: before training, half-way, at its end.
 MOMENTS = {"before training": 0.0, "half-way": 0.5, "at the end": 1.0}
-FLOW = [*KEYS, "position", "n", "gradient_median", "gradient_min", "gradient_max", "moment"]
-ATTENTION = [
-    *KEYS,
-    "position",
-    "n",
-    "attention_median",
-    "attention_min",
-    "attention_max",
-    "uniform",
-]
 
 
-def over_seeds(values, name):
-    """A row per position, counted from 1, with median and range of an array (seeds, seq_len)."""
-    return pd.DataFrame(
-        {
-            "position": np.arange(1, values.shape[1] + 1),
-            "n": len(values),
-            f"{name}_median": np.median(values, axis=0),
-            f"{name}_min": values.min(axis=0),
-            f"{name}_max": values.max(axis=0),
-        }
-    )
-
-
-def stack(groups, columns):
-    """The tables of all groups under each other, each with its keys; the columns if there are none."""
-    parts = [rows.assign(**dict(zip(KEYS, key, strict=True))) for key, rows in groups]
-    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
-    return frame[[*KEYS, *(column for column in frame if column not in KEYS)]]
+def over_seeds(shards, name, keys=KEYS):
+    """A row per `keys` and position, counted from 1: median and range of the lists in column `name`."""
+    rows = shards.reset_index(drop=True).dropna(subset=[name])[[*keys, name]].explode(name)
+    rows["position"] = rows.groupby(level=0).cumcount() + 1
+    values = rows.astype({name: float}).groupby([*keys, "position"], sort=False)[name]
+    parts = {f"{name}_{part}": part for part in ("median", "min", "max")}
+    return values.agg(n="size", **parts).reset_index()
 
 
 def gradient_flow(shards):
@@ -44,22 +23,25 @@ def gradient_flow(shards):
     `reference` is what the LSTM's initial forget gate f alone would leave of the last position's
     gradient, mean over units of f^(seq_len - position); NaN for other models.
     """
+    flows = shards["gradient_flow"]
+    parts = []
+    for moment, progress in MOMENTS.items():
+        at_moment = [flow[round(progress * (len(flow) - 1))] for flow in flows]
+        parts.append(shards.assign(moment=moment, gradient=at_moment))
+    by_model = pd.concat(parts).sort_index(kind="stable")
+    table = over_seeds(by_model, "gradient", [*KEYS, "moment"])
+    left = shards.assign(left=[left_by_gate(shard) for shard in shards.itertuples()])
+    left = over_seeds(left, "left")[[*KEYS, "position", "left_median"]]
+    last = table.groupby([*KEYS, "moment"])["gradient_median"].transform("last")
+    return table.merge(left, how="left").assign(reference=lambda t: t.pop("left_median") * last)
 
-    def moments(group):
-        gates = [np.asarray(gate) for gate in group["initial_forget_gate"] if gate is not None]
-        for moment, progress in MOMENTS.items():
-            flows = [flow[round(progress * (len(flow) - 1))] for flow in group["gradient_flow"]]
-            rows = over_seeds(np.array([*map(np.asarray, flows)]), "gradient")
-            last, distance = (
-                rows["gradient_median"].iloc[-1],
-                len(rows) - rows["position"].to_numpy(),
-            )
-            left = [(gate[:, None] ** distance).mean(axis=0) for gate in gates]
-            reference = np.median(left, axis=0) * last if gates else np.nan
-            yield rows.assign(moment=moment, reference=reference)
 
-    groups = shards.groupby(KEYS, sort=False)
-    return stack(((key, rows) for key, group in groups for rows in moments(group)), FLOW)
+def left_by_gate(shard):
+    """What the initial forget gate leaves of a gradient at each position; None without such a gate."""
+    if shard.initial_forget_gate is None:
+        return None
+    distance = np.arange(shard.seq_len)[::-1]
+    return (np.asarray(shard.initial_forget_gate)[:, None] ** distance).mean(axis=0)
 
 
 def attention(shards):
@@ -67,7 +49,4 @@ def attention(shards):
 
     A model that looks everywhere alike has `uniform` = 1 / seq_len.
     """
-    groups = shards[shards["attention"].notna()].groupby(KEYS, sort=False)
-    weights = ((key, np.array([*map(np.asarray, group["attention"])])) for key, group in groups)
-    rows = ((key, over_seeds(w, "attention").assign(uniform=1 / key[2])) for key, w in weights)
-    return stack(rows, ATTENTION)
+    return over_seeds(shards, "attention").assign(uniform=lambda table: 1 / table["seq_len"])

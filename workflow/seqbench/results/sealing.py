@@ -33,8 +33,9 @@ def save(table, path):
     import pyarrow.parquet as pq  # not needed where only digests are asked for
 
     path, content = Path(path), io.BytesIO()
-    about = (table.schema.metadata or {}) | {b"seal": BLANK}
-    pq.write_table(table.replace_schema_metadata(about), content, write_page_checksum=True)
+    table = table.replace_schema_metadata((table.schema.metadata or {}) | {b"seal": BLANK})
+    repeats = len(table) > 1  # a dictionary for one row would double the time of reading it
+    pq.write_table(table, content, write_page_checksum=True, use_dictionary=repeats)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")  # two nodes may have one pid
     try:

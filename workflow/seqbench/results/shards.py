@@ -30,32 +30,33 @@ def write(row, schema, path, parameters):
         raise ShardError(f"{path}: columns that the schema lacks: {', '.join(sorted(unknown))}")
     if missing := [f.name for f in schema if not f.nullable and row.get(f.name) is None]:
         raise ShardError(f"{path}: no value for {', '.join(missing)}")
-    if wrong := wrong_values(row, schema):
-        raise ShardError(f"{path}: {'; '.join(wrong)}")
+    table = pa.Table.from_pylist([row], schema=schema)
+    if wrong := wrong_values(table, schema):
+        raise ShardError(f"{path}: {'; '.join(sentence for _, sentence in wrong)}")
     about = {
         "provenance": json.dumps({**parameters, "command": again(path)}, sort_keys=True),
         "asked": sealing.asked(parameters),
     }
-    table = pa.Table.from_pylist([row], schema=schema)
     sealing.save(table.replace_schema_metadata({**schema.metadata, **about}), path)
 
 
-def wrong_values(row, schema):
-    """A sentence for each value of a row that workflow/schemas/shards.yaml does not allow."""
-    sentences = []
+def wrong_values(table, schema):
+    """[(row, sentence)], one for each column of an Arrow table with a value that shards.yaml forbids."""
+    wrong, diverged = [], table["status"].to_numpy() == "diverged"
     for name, (_, _, _, limit) in columns(schema.metadata[b"kind"].decode()).items():
-        if limit is None or (value := row.get(name)) is None:
+        if limit is None:
             continue
+        column, rows = table[name].combine_chunks(), np.arange(len(table))
+        if pa.types.is_list(column.type):
+            column, rows = column.flatten(), column.value_parent_indices().to_numpy()
+        rows = rows[column.is_valid().to_numpy(zero_copy_only=False)]
+        values = column.drop_null().to_numpy(zero_copy_only=False)
         if isinstance(limit, list):
-            if value not in limit:
-                sentences.append(f"{name} is {value!r}; allowed: {', '.join(limit)}")
-            continue
-        words, allowed = LIMITS[limit]
-        values = np.ravel(value).astype(float)
-        finite = np.isfinite(values)
-        right = allowed(values) & finite
-        if row["status"] == "diverged":
-            right |= ~finite
-        if not right.all():
-            sentences.append(f"{name} is {values[~right][0]:g}; it must be {words}")
-    return sentences
+            right, form, words = np.isin(values, limit), repr, f"allowed: {', '.join(limit)}"
+        else:
+            words, allowed = LIMITS[limit]
+            right = np.where(np.isfinite(values), allowed(values), diverged[rows])
+            form, words = "{:g}".format, f"it must be {words}"
+        for i in np.flatnonzero(~right)[:1]:
+            wrong.append((rows[i], f"{name} is {form(values[i])}; {words}"))
+    return wrong

@@ -22,8 +22,9 @@ CONFIDENCE = 0.95
 MIN_RUNS = 3  # with two, a t-interval reaches nine standard deviations to either side
 
 
-def not_enough(n):
-    return f"not enough runs (n = {n})"
+def not_enough(n, value=math.nan):
+    """A value, if any, without an interval: (value, NaN, NaN, why)."""
+    return float(value), math.nan, math.nan, f"not enough runs (n = {n})"
 
 
 def median_interval(values, confidence=CONFIDENCE):
@@ -36,18 +37,16 @@ def median_interval(values, confidence=CONFIDENCE):
     values = np.sort(np.asarray(values, dtype=float))
     n = len(values)
     if n == 0:
-        return math.nan, math.nan, math.nan, not_enough(0)
+        return not_enough(0)
     median = float(np.median(values))
     rank = int(stats.binom.ppf((1 - confidence) / 2, n, 0.5))
     # The interval [x(rank), x(n + 1 - rank)] leaves out each tail with P(Bin(n, 1/2) < rank).
     if rank >= 1:
         return median, float(values[rank - 1]), float(values[n - rank]), "order statistics"
-    if n >= 3 and values[0] > 0 and values[-1] < math.inf:
-        logs = np.log(values)
-        half = stats.t.ppf((1 + confidence) / 2, n - 1) * logs.std(ddof=1) / math.sqrt(n)
-        center = logs.mean()
-        return median, math.exp(center - half), math.exp(center + half), "t on logs"
-    return median, math.nan, math.nan, not_enough(n)
+    if n >= MIN_RUNS and values[0] > 0 and values[-1] < math.inf:
+        low, high = np.exp(t_interval(np.log(values), confidence))
+        return median, float(low), float(high), "t on logs"
+    return not_enough(n, median)
 
 
 def binomial_interval(successes, n, confidence=CONFIDENCE):
@@ -66,6 +65,13 @@ def t_interval(values, confidence=CONFIDENCE):
     n = len(values)
     half = stats.t.ppf((1 + confidence) / 2, n - 1) * np.std(values, axis=0, ddof=1) / math.sqrt(n)
     return np.mean(values, axis=0) - half, np.mean(values, axis=0) + half
+
+
+def mean_interval(values, confidence):
+    """Mean over processes with its t-interval: (mean, low, high, method)."""
+    if len(values) < MIN_RUNS:
+        return not_enough(len(values), np.mean(values) if len(values) else math.nan)
+    return float(np.mean(values)), *map(float, t_interval(values, confidence)), "t over processes"
 
 
 def log_ratio(a, b, paired=True, confidence=CONFIDENCE):
@@ -88,7 +94,7 @@ def log_ratio(a, b, paired=True, confidence=CONFIDENCE):
     n = min(len(a), len(b))
     ratio = math.exp(a.mean() - b.mean()) if n else math.nan
     if n < MIN_RUNS:
-        return ratio, math.nan, math.nan, not_enough(n)
+        return not_enough(n, ratio)
     if paired:
         low, high = t_interval(a - b, confidence)
     else:
@@ -158,14 +164,8 @@ def slope_interval(seq_len, values, confidence=CONFIDENCE):
     far = seq_len >= seq_len.max(initial=0) / 6
     if far.sum() < 2:
         return math.nan, math.nan, math.nan, "not enough lengths"
-    if len(logs) == 0:
-        return math.nan, math.nan, math.nan, not_enough(0)
     x = np.log(seq_len[far]) - np.log(seq_len[far]).mean()
-    slopes = logs[:, far] @ x / (x @ x)
-    if len(slopes) < MIN_RUNS:
-        return float(slopes.mean()), math.nan, math.nan, not_enough(len(slopes))
-    low, high = t_interval(slopes, confidence)
-    return float(slopes.mean()), float(low), float(high), "t over processes"
+    return mean_interval(logs[:, far] @ x / (x @ x), confidence)
 
 
 def doubling_slope(ratios, confidence=CONFIDENCE):
@@ -174,16 +174,7 @@ def doubling_slope(ratios, confidence=CONFIDENCE):
     `ratios`: a matrix (process, length), each entry measured within one process, so that rows may be
     made of any processes. A t-interval over rows; no law is assumed. Coverage as `slope_interval`.
     """
-    slopes = np.log2(np.asarray(ratios, dtype=float)).mean(axis=1)
-    if len(slopes) < MIN_RUNS:
-        return (
-            float(slopes.mean()) if len(slopes) else math.nan,
-            math.nan,
-            math.nan,
-            not_enough(len(slopes)),
-        )
-    low, high = t_interval(slopes, confidence)
-    return float(slopes.mean()), float(low), float(high), "t over processes"
+    return mean_interval(np.log2(np.asarray(ratios, dtype=float)).mean(axis=1), confidence)
 
 
 def crossover(seq_len, a, b, confidence=CONFIDENCE):
@@ -202,13 +193,14 @@ def crossover(seq_len, a, b, confidence=CONFIDENCE):
     if len(x) < 2:
         return [], "not enough lengths"
     if len(logs) == 0:
-        return [], not_enough(0)
+        return [], not_enough(0)[-1]
     y = logs.mean(axis=0)
     i = np.flatnonzero(y[:-1] * y[1:] < 0)
     between = x[i] - y[i] * (x[i + 1] - x[i]) / (y[i + 1] - y[i])
     roots = np.sort(np.append(between, x[y == 0]))
     if len(logs) < MIN_RUNS:
-        return [(math.exp(root), math.nan, math.nan) for root in roots], not_enough(len(logs))
+        unknown = [not_enough(len(logs), math.exp(root)) for root in roots]
+        return [root[:3] for root in unknown], not_enough(len(logs))[-1]
     grid = np.linspace(x[0], x[-1], 2001)
     low, high = t_interval([np.interp(grid, x, row) for row in logs], confidence)
     differs = grid[(low > 0) | (high < 0)]
@@ -246,14 +238,14 @@ def median_time_to_solve(times, limits, confidence=CONFIDENCE):
     times = np.asarray(times, dtype=float)
     n = len(times)
     if n == 0:
-        return math.nan, math.nan, math.nan, not_enough(n)
+        return not_enough(n)
     steps, share = survival_curve(times, limits)
     reached, passed = steps[share < 0.5 + 1e-9], steps[share < 0.5 - 1e-9]
     median = float(reached[0] + passed[0]) / 2 if len(passed) else math.inf
     rank = max(1, int(stats.binom.ppf((1 - confidence) / 2, n, 0.5)))
     covers = 1 - 2 * stats.binom.cdf(rank - 1, n, 0.5)
     if covers < confidence - 0.02:
-        return median, math.nan, math.nan, not_enough(n)
+        return not_enough(n, median)
     low = np.sort(np.where(np.isnan(times), limits, times))[rank - 1]
     high = np.sort(np.where(np.isnan(times), math.inf, times))[n - rank]
     level = "" if covers >= confidence else f" ({100 * covers:.1f} %)"

@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 
 from workflow.seqbench.results.measures import median, solved_share, steps_to_solve
+from workflow.seqbench.results.schemas import columns
 from workflow.seqbench.results.selecting import Selection
 from workflow.seqbench.results.statistics import variance_split
 
+LISTS = ("texts", "wholes", "numbers", "matrix")  # types of columns, see schemas/shards.yaml
 STATUSES = {
     "timing": ("ok", "out of memory", "over budget"),
     "training": ("ok", "diverged", "out of memory", "over budget"),
@@ -15,8 +17,9 @@ STATUSES = {
 
 def cells_table(shards, kind):
     """One row per cell: what a shard holds but its lists, and what is derived from them."""
-    lists = [c for c in shards if shards[c].map(lambda v: isinstance(v, np.ndarray)).any()]
-    cells = shards.drop(columns=lists).assign(flags=shards["flags"].map("; ".join))
+    lists = [name for name, (type_name, *_) in columns(kind).items() if type_name in LISTS]
+    flags = shards["flags"].map("; ".join)
+    cells = shards.drop(columns=lists, errors="ignore").assign(flags=flags)
     if kind == "timing":
         return cells.assign(time_calibrated=cells["time_s"] / cells["calibration_s"])
     moments = pd.DataFrame([attention_moments(shard) for shard in shards.itertuples()])
@@ -42,34 +45,35 @@ def attention_moments(shard):
 
 def summary(shards, cells, kind, keys):
     """One row per combination of `keys` (model, seq_len, and lr where that is an axis)."""
-    columns = {"timing": timing_columns, "training": training_columns}[kind]
     rows = []
     for key, group in cells.groupby(keys, sort=False):
+        selection = Selection(group["model"].iloc[0], group)
+        if kind == "timing":
+            row = timing_columns(selection, shards["samples_s"])
+        else:
+            row = training_columns(selection)
         ended = {
-            status.replace(" ", "_"): int((group["status"] == status).sum())
-            for status in STATUSES[kind]
+            status.replace(" ", "_"): sum(group["status"] == status) for status in STATUSES[kind]
         }
-        lists = shards.loc[group.index]
-        counts = lists["flags"].explode().dropna().value_counts().sort_index()
+        raised = group["flags"].str.split("; ").explode()
+        counts = raised[raised != ""].value_counts().sort_index()
         flags = [f"{flag} {count}/{len(group)}" for flag, count in counts.items()]
         if (machines := group["cpu_model"].nunique()) > 1:  # of trainings (`collecting.SHARED`)
             flags.append(f"{machines} CPU models")
-        rows.append(
-            dict(zip(keys, key, strict=True))
-            | columns(Selection(group["model"].iloc[0], group), lists)
-            | {"parameters": group["parameters"].max(), **ended, "flags": "; ".join(flags)}
-        )
+        about = {"architecture": group["architecture"].iloc[0]}
+        ended |= {"flags": "; ".join(flags)}
+        row = about | row | {"parameters": group["parameters"].max()} | ended
+        rows.append(dict(zip(keys, key, strict=True)) | row)
     return pd.DataFrame(rows)
 
 
-def timing_columns(selection, lists):
+def timing_columns(selection, samples):
     """Columns over processes; only cells with status ok have times."""
     ok = selection._replace(cells=selection.cells[selection.cells["status"] == "ok"])
     time = median(ok)
-    between, within = variance_split(lists.loc[ok.cells.index, "samples_s"])
+    between, within = variance_split(samples[ok.cells.index])
     flops = ok.cells["flops"].max()
     return {
-        "architecture": selection.cells["architecture"].iloc[0],
         "n": len(ok.cells),
         **columns_of(time, "time", "_s"),
         "interval": time.method,
@@ -85,13 +89,12 @@ def timing_columns(selection, lists):
     }
 
 
-def training_columns(selection, lists):
+def training_columns(selection):
     """Columns over seeds. Every run counts, whatever its status; unsolved runs are censored."""
     cells, first = selection.cells, selection.cells.iloc[0]
     solved, steps = solved_share(selection), steps_to_solve(selection)
     loss = median(selection, "final_loss")
     return {
-        "architecture": first["architecture"],
         "n": len(cells),
         "solved": int(cells["solved_step"].notna().sum()),
         "solved_share": solved.value,
@@ -103,15 +106,11 @@ def training_columns(selection, lists):
         "seconds_to_solve_median_s": cells["solved_s"].fillna(np.inf).median(),
         **columns_of(loss, "final_loss", "_nats"),
         "interval": loss.method,
-        "final_accuracy_median": cells["final_accuracy"].median(),
-        "final_accuracy_min": cells["final_accuracy"].min(),
-        "final_accuracy_max": cells["final_accuracy"].max(),
+        **cells["final_accuracy"].agg(["median", "min", "max"]).add_prefix("final_accuracy_"),
         "gradient_share_median": cells["gradient_share_initial"].median(),
-        "chance_loss_nats": first["chance_loss_nats"],
-        "bag_of_tokens_loss_nats": first["bag_of_tokens_loss_nats"],
+        **first[["chance_loss_nats", "bag_of_tokens_loss_nats"]],
         "step_median_s": cells["step_s"].median(),
-        "lr": first["lr"],
-        "core_parameters": first["core_parameters"],
+        **first[["lr", "core_parameters"]],
     }
 
 
@@ -137,8 +136,8 @@ def choose_rates(table):
 def unrolled(shards, keys, lists, index, value):
     """One row per entry of the column `lists`: the entry as `value`, counted from 1 by `index`."""
     shards = shards.dropna(subset=[lists])
-    counts = shards[lists].map(len)
-    table = shards.loc[shards.index.repeat(counts), [*keys, "architecture", "seed"]]
-    at = [np.zeros(0, "int32"), *(np.arange(1, count + 1, dtype="int32") for count in counts)]
+    table = shards[[*keys, "architecture", "seed"]]
+    table = table.loc[table.index.repeat(shards[lists].map(len))]
+    place = (table.groupby(level=0).cumcount() + 1).astype("int32")
     entries = np.concatenate([np.zeros(0), *shards[lists]]).astype("float32")
-    return table.assign(**{index: np.concatenate(at), value: entries}).reset_index(drop=True)
+    return table.assign(**{index: place, value: entries}).reset_index(drop=True)
