@@ -28,7 +28,8 @@ def read(path, schema):
     content = Path(path).read_bytes()
     if not sealing.intact(content):
         raise refusal(path, "is not as it was written: damaged, edited, or of an older version")
-    table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+    file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+    table = file.read(use_threads=False)
     if not table.schema.equals(schema):
         differing = sorted(set(table.schema.names) ^ set(schema.names))
         detail = f" (columns that differ: {', '.join(differing)})" if differing else ""
