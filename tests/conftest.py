@@ -19,10 +19,8 @@ SMOKE = "workflow/presets/smoke.yaml"
 BIN = Path(sys.executable).parent
 JOB = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):$(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
 
-# `make test` shares the files out among two processes (pytest-xdist), the longest first. Tests of one
-# file stay together, for their fixtures, and so do those that share a cluster.
+# `make test` shares the files out among two processes (pytest-xdist), the longest first.
 LONGEST = ("test_cluster", "test_workflow", "test_failures", "test_extending", "test_page")
-GROUPS = {"test_cluster_fixture": "test_cluster"}
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")
 if WORKER:  # cells of runs on one machine take turns by a lock in this folder; these need not
     os.environ["TMPDIR"] = tempfile.mkdtemp(prefix=f"{WORKER}-", dir="/tmp")
@@ -33,14 +31,9 @@ torch.set_num_threads(1)
 torch.set_num_interop_threads(1)
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in its own
 def pytest_collection_modifyitems(items):
-    """Put the longest files first, and say which tests one process is to run."""
     rank = {name: number for number, name in enumerate(LONGEST)}
-    groups = {item: GROUPS.get(item.path.stem, item.path.stem) for item in items}
-    items.sort(key=lambda item: rank.get(groups[item], len(rank)))
-    for item, group in groups.items():
-        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
 
 
 def pytest_unconfigure():

@@ -39,7 +39,7 @@ def main(table, cells, curves, mplstyle, png, svg):
 def finding(rows):
     """Who solves the longest length in most runs."""
     solvers = rows.loc[rows["solved_share"] > 0.5, "model"].map(style.title_of)
-    who = " and ".join(solvers) or "no model"
+    who = " and ".join(filter(None, [", ".join(solvers[:-1]), *solvers[-1:]])) or "no model"
     return f"{rows['seq_len'].iloc[0]} tokens are recalled, in most runs, by {who}"
 
 
