@@ -110,7 +110,8 @@ function drawTables() {
 linkSections();
 listen();
 restore();
-fill("answers", [...rows("answers"), ...rows("recall_answers")].map((a) => element("li", {}, element("b", {}, `${a.title}. `), a.text)));
+for (const name of ["answers", "recall_answers"])
+  fill(name, rows(name).map((a) => element("li", {}, element("b", {}, `${a.title}. `), a.text)));
 for (const name of ["causes", "expectations", "fairness"]) fill(`${name}-rows`, viewOf(name));
 drawVerdicts();
 drawMachine();
