@@ -55,7 +55,7 @@ def draw_length(axis, summary, cells, curves):
     ):
         axis.axhline(floors[column], **style.DASHED)
         style.note(axis, name, (SMOOTHING, floors[column]), (3, -2), va="top")
-    solved, ends = summary.set_index("model")[["solved", "n"]], []
+    solved, medians = summary.set_index("model")[["solved", "n"]], []
     for model, rows, look in style.models(curves):
         losses = rows.pivot(index="step", columns="seed", values="train_loss")
         # A run that ended stays where it was: it is not missing from the median.
@@ -68,12 +68,24 @@ def draw_length(axis, summary, cells, curves):
         unsolved = cells[(cells["model"] == model) & cells["solved_step"].isna()]
         last = [smooth.loc[run.steps, run.seed] for run in unsolved.itertuples()]
         axis.plot(unsolved["steps"], last, "x", color=color, ms=5, mew=1.4)
-        # Names are beside the middle of a median's fall, the earliest above, or at its end.
-        middle = floors["chance_loss_nats"] / 2
-        below, (k, n) = median < middle, solved.loc[model]
-        end = (below.idxmax(), middle) if below.any() else (len(median), median.iloc[-1])
-        ends.append((f"{style.title_of(model)} {k} of {n}", *end, color))
-    style.label_ends(axis, sorted(ends, key=lambda end: -end[1]))
+        k, n = solved.loc[model]
+        medians.append((f"{style.title_of(model)} {k} of {n}", median, color))
+    style.label_ends(axis, beside(medians, floors["chance_loss_nats"]))
+
+
+def beside(medians, chance):
+    """Where names go: beside a median's fall, the earliest fall highest, or at the end of one without.
+
+    medians: (name, series over steps, color).
+    """
+    falls = [(name, m, color, (m < chance / 2).idxmax()) for name, m, color in medians]
+    falls = sorted((f for f in falls if f[1].min() < chance / 2), key=lambda fall: fall[-1])
+    heights = np.linspace(0.65, 0.15, max(len(falls), 4)) * chance
+    for (name, median, color, _), height in zip(falls, heights, strict=False):
+        yield name, (median < height).idxmax(), height, color
+    for name, median, color in medians:
+        if median.min() >= chance / 2:
+            yield name, len(median), median.iloc[-1], color
 
 
 if __name__ == "__main__":

@@ -96,8 +96,9 @@ def label_ends(axis, ends, size=9):
     axis.figure.canvas.draw()
     scale, ends = 72 / axis.figure.dpi, sorted(ends, key=lambda end: end[2])
     wanted = [axis.transData.transform(end[1:3])[1] * scale for end in ends]  # in points
-    heights = [size * (0.1 + 1.3 * (1 + end[0].count("\n"))) for end in ends]
-    for (text, x, y, color), at, place in zip(ends, wanted, apart(wanted, heights), strict=True):
+    heights = [size * (0.2 + 1.4 * (1 + end[0].count("\n"))) for end in ends]
+    places = apart(wanted, heights, axis.bbox.ymin * scale)
+    for (text, x, y, color), at, place in zip(ends, wanted, places, strict=True):
         moved = abs(place - at) > 3
         leader = {"arrowstyle": "-", "color": color, "lw": 0.6, "relpos": (0, 0.5), "shrinkB": 3}
         look = {"color": color, "fontsize": size, "va": "center"}
@@ -105,10 +106,11 @@ def label_ends(axis, ends, size=9):
         note(axis, text, (x, y), offset, arrowprops=leader if moved else None, **look)
 
 
-def apart(wanted, heights):
-    """Centres of labels, ascending, moved as little (least squares) as keeps them from overlapping."""
+def apart(wanted, heights, floor=-np.inf):
+    """Centres of labels, ascending, moved as little (least squares) as keeps them from overlapping
+    each other and what is below the floor."""
     stacked = np.cumsum(heights) - np.array(heights) / 2  # where they would touch
-    return isotonic_regression(wanted - stacked).x + stacked
+    return np.maximum(isotonic_regression(wanted - stacked).x, floor) + stacked
 
 
 def note(axis, text, at, offset=(0, 4), **options):
