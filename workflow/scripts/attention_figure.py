@@ -5,7 +5,7 @@ import pandas as pd
 from workflow.seqbench import log
 from workflow.seqbench.showing import style
 
-FOOTER = "n = {n} seeds, solved or not; line: median, band: range over them"
+FOOTER = "n = {n} seeds, of which the named number solved it; line: median, band: range over all"
 
 
 def main(table, cells, mplstyle, png, svg):
@@ -36,7 +36,7 @@ def draw_models(axis, table, solved):
     for model, rows, look in style.models(table):
         style.band(axis, rows, "position", "attention", look)
         count, size = solved.loc[model]
-        name = f"{style.title_of(model)}\n({count} of {size} solved)"
+        name = f"{style.title_of(model)} {count} of {size}"
         ends.append((name, longest, rows["attention_median"].iloc[-1], look["color"]))
     axis.axhline(even, **style.DASHED)
     style.note(axis, "an even look", (longest / 2, even), (0, 3), ha="center")
