@@ -20,7 +20,8 @@ BIN = Path(sys.executable).parent
 JOB = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):$(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
 
 # `make test` shares the files out among two processes (pytest-xdist), the longest first.
-LONGEST = ("test_cluster", "test_workflow", "test_failures", "test_extending", "test_page")
+LONGEST = ("test_cluster", "test_workflow", "test_failures", "test_nested", "test_publish")
+LONGEST += ("test_extending", "test_end_to_end", "test_elsewhere", "test_page", "test_s3")
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")
 if WORKER:  # cells of runs on one machine take turns by a lock in this folder; these need not
     os.environ["TMPDIR"] = tempfile.mkdtemp(prefix=f"{WORKER}-", dir="/tmp")

@@ -102,8 +102,15 @@ SWEEPS = {
     "tuning_large": {"models": ["transformer"], "seq_lens": [4], "learning_rates": [0.002]},
 }
 LARGER = {"experiments": TINY | SWEEPS}
-# What is run for real: each kind of cell once, and what the figure of causes is made of.
-ALIKE = {"timing_audit_malloc", "timing_system", "timing_batch32", "timing_threads2", "timing_more"}
+# What is run for real: each kind of call and training once, and what the figure of causes is made of.
+ALIKE = {"timing_audit", "recall_original", "train_step"}
+ALIKE |= {
+    "timing_audit_malloc",
+    "timing_system",
+    "timing_batch32",
+    "timing_threads2",
+    "timing_more",
+}
 ALIKE |= {"recall_audit", "recall_positions", "recall_more", "uniform_attention"}
 ALIKE |= {"forget_bias_batch8", "forget_bias_batch128"}
 MADE = {"experiments": {k: v for k, v in (TINY | SWEEPS).items() if k not in ALIKE}}

@@ -13,12 +13,14 @@ from workflow.seqbench.showing import provenance, readme, tables
 FOLDERS = ("tables", "figures", "report")
 
 
-def main(files, config, reference, page, results):
+def main(files, sweeps, config, reference, page, results):
     """Replace the folder `reference` by the tables and figures in `files` and the run's config.
 
-    Adds the table `run`: machine, commit and cost. The tuning, which is made on demand only, is
-    kept unless `files` holds it. `page` is the README whose generated blocks are written anew,
-    `results` the page of all tables and figures; None where another device has them. Nothing is replaced before everything is there, and one that is killed is mended by the next.
+    Adds the table `run`: machine, commit and cost. `sweeps` are the tables and figures of the tuning
+    that this run's folder has; where it has none, those of `reference` are kept. `page` is the README
+    whose generated blocks are written anew, `results` the page of all tables and figures; None where
+    another device has them. Nothing is replaced before everything is there, and one that is killed
+    is mended by the next.
     """
     if config.get("incomplete"):
         raise log.UserError("incomplete is true: a run is published when all its cells are done")
@@ -28,9 +30,9 @@ def main(files, config, reference, page, results):
         old.rename(reference)
     for left in (fresh, old):
         shutil.rmtree(left, ignore_errors=True)
+    sweeps = sweeps or [*reference.glob("tables/tuning*"), *reference.glob("figures/tuning*")]
     made = [Path(path) for path in files if Path(path).parent.name in FOLDERS]
-    kept = [*reference.glob("tables/tuning*"), *reference.glob("figures/tuning*")]
-    for file in [*kept, *made]:
+    for file in [*map(Path, sweeps), *made]:
         if not file.match("tables/*.html"):
             target = fresh / file.parent.name / file.name
             target.parent.mkdir(parents=True, exist_ok=True)
