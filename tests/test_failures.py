@@ -55,8 +55,8 @@ def test_shards_without_records_are_kept_and_what_comes_after_is_made_again(unre
     jobs = unrecorded.planned()
     assert cells(jobs) == set()
     assert {"timing_tables", "training_tables", "fairness_table", "judge"} <= {j.rule for j in jobs}
-    unrecorded.snakemake()
-    assert unrecorded.planned() == []
+    unrecorded.snakemake("recall")
+    assert unrecorded.planned("recall") == []
 
 
 def test_a_changed_setting_makes_its_cells_again_also_without_records(unrecorded):
