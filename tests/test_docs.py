@@ -130,10 +130,11 @@ def test_every_published_figure_is_shown():
 
 
 def anchors(text):
-    return {
-        re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
-        for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    }
+    """Of a page's headings, as GitHub makes them: the second of two alike ends with -1."""
+    titles = [title.lower() for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)]
+    named = [re.sub(r"[^\w -]", "", title).replace(" ", "-") for title in titles]
+    again = [named[:place].count(name) for place, name in enumerate(named)]
+    return {f"{name}-{n}" if n else name for name, n in zip(named, again, strict=True)}
 
 
 @pytest.mark.parametrize("path", PAGES, ids=str)

@@ -31,7 +31,7 @@ from workflow.seqbench.results.schemas import columns, schema
 STATEMENTS = ("claims", "causes", "expectations", "audit", "answers", "recall_answers")
 CLAIMS = ROOT / "workflow/statements/claims.yaml"
 PUBLISHED = sorted(
-    path.parent
+    path
     for path in ROOT.glob("results/reference/*/tables")
     if (path / "findings.parquet").is_file()
 )

@@ -36,7 +36,7 @@ def main(table, cells, mplstyle, panels, stacked, png, svg):
                 axis.xaxis.set_major_formatter("{x:,.0f}")
             else:
                 axis.set(xscale="log", yscale="log", title=growth(models, panel))
-                style.length_ticks(axis, summary["seq_len"].unique())
+                style.length_ticks(axis, models[0].cells["seq_len"].unique())
                 draw_guides(axis)
                 style.plain_log_ticks(axis.yaxis)
             style.label_ends(axis, ends)

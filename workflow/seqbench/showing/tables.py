@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from textwrap import fill
 
 import pandas as pd
 import pyarrow as pa
@@ -131,7 +132,8 @@ def verdicts(table):
 
 def answers(table):
     """The answers as a Markdown list."""
-    return "".join(f"- **{row.title}.** {row.text}\n" for row in table.itertuples())
+    lines = (f"- **{row.title}.** {row.text}" for row in table.itertuples())
+    return "".join(f"{fill(line, 150, subsequent_indent='  ')}\n" for line in lines)
 
 
 def audit(table):
