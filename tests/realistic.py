@@ -268,10 +268,8 @@ def make(folder, preset=PRESET):
     statements = [ROOT / f"workflow/statements/{n}.yaml" for n in JUDGED]
     original = sorted((ROOT / "workflow/original").glob("*_cells.csv"))
     judged = [path for name in ("verdicts", *JUDGED[1:]) for path in files(folder, name)]
-    short = folder / "tables/claims.md"
-    judging.main(
-        statements, cells, original, files(folder, "findings", "csv", "parquet"), short, judged
-    )
+    judged += files(folder, "claims", "md")
+    judging.main(statements, cells, original, files(folder, "findings", "csv", "parquet"), judged)
     return plan
 
 

@@ -188,7 +188,6 @@ def judge_all(folder, tables, statements=ROOT / "workflow/statements"):
         [path for path in cells if not path.name.startswith("tuning")],
         sorted((ROOT / "workflow/original").glob("*.csv")),
         files(folder, "findings", ".csv", ".parquet"),
-        folder / "claims.md",
         [path for name in ("verdicts", *STATEMENTS[1:]) for path in files(folder, name)],
     )
 

@@ -86,7 +86,7 @@ files = [*map(str, tables.iterdir())]
 
 
 def run():
-    publish.main(files, [], {"a": 1}, reference, page, results)
+    publish.main(files, root / "run", ["tuning"], {"a": 1}, reference, page, results)
 
 
 def state():

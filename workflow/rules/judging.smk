@@ -37,8 +37,8 @@ rule judge:
         ],
     output:
         findings_tables=multiext("<results>/tables/findings", ".csv", ".parquet"),
-        short_verdicts="<results>/tables/claims.md",
         judged_tables=[
+            "<results>/tables/claims.md",
             *table("verdicts", "Verdicts"),
             *table("causes", "Verdicts"),
             *table("expectations", "Verdicts"),

@@ -17,13 +17,9 @@ rule publish:
     input:
         files=rules.all.input,
     params:
+        run=plan.results,
         # No input, as sweeps are made when they are asked for and not when code changes.
-        sweeps=[
-            str(path)
-            for name in plan.names(swept=True)
-            for path in sorted(Path(plan.results).glob(f"*/{name}[._]*"))
-            if path.parent.name in ("tables", "figures")
-        ],
+        sweeps=plan.names(swept=True),
         config=config,
         reference=f"results/reference/{plan.device()}",
         page="README.md" if plan.device() == "cpu" else None,

@@ -11,9 +11,10 @@ from workflow.seqbench.showing import tables
 
 expectations = verdicts.expectation_table, partial(tables.view, "expectations")
 answers = verdicts.answer_table, tables.answers
-# Of each file of statements: its table, how that is made of findings, and how people see it.
+# Of each table: the file of its statements, how it is made of findings, and how people see it.
 TABLES = {
-    "claims": ("verdicts", verdicts.verdict_table, tables.verdicts),
+    "verdicts": ("claims", verdicts.verdict_table, tables.verdicts),
+    "claims": ("claims", verdicts.verdict_table, partial(tables.view, "claims")),
     "causes": ("causes", *expectations),
     "expectations": ("expectations", *expectations),
     "audit": ("audit", verdicts.audit_table, tables.audit),
@@ -22,22 +23,19 @@ TABLES = {
 }
 
 
-def main(statement_files, cells, original, findings_tables, short_verdicts, judged_tables):
+def main(statement_files, cells, original, findings_tables, judged_tables):
     """statement_files: those of TABLES, in any order; cells: cells and curves of this run; original:
-    the cells that the notebook printed. The rest are paths: of the findings, of a .md of claim,
-    verdict and one number, and of all tables in all formats.
+    the cells that the notebook printed; then the paths of the findings and of TABLES, in all formats.
     """
     run = Run.of_files([*cells, *original])
     names = [Path(path).stem for path in statement_files]
     of_file = dict(zip(names, statements.load_all(*statement_files), strict=True))
     judged = findings([statement for file in of_file.values() for statement in file], run)
     tables.write(judged, *findings_tables)
-    for file, (name, make, show) in TABLES.items():
+    for name, (file, make, show) in TABLES.items():
         table = make(of_file[file], judged)
         paths = [path for path in judged_tables if Path(path).stem == name]
         tables.write(table, *paths, shown=show(table))
-        if name == "verdicts":
-            tables.write(tables.view("claims", table), short_verdicts)
 
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ from workflow.seqbench.showing import provenance, readme, tables
 FOLDERS = ("tables", "figures", "report")
 
 
-def main(files, sweeps, config, reference, page, results):
+def main(files, run, sweeps, config, reference, page, results):
     """Replace the folder `reference` by the tables and figures in `files` and the run's config.
 
-    Adds the table `run`: machine, commit and cost. `sweeps` are the tables and figures of the tuning
-    that this run's folder has; where it has none, those of `reference` are kept. `page` is the README
+    Adds the table `run`: machine, commit and cost. What the folder `run` has of the experiments
+    `sweeps` comes along; where it has nothing of them, that of `reference` is kept. `page` is the README
     whose generated blocks are written anew, `results` the page of all tables and figures; None where
     another device has them. Nothing is replaced before everything is there, and one that is killed
     is mended by the next.
@@ -30,9 +30,8 @@ def main(files, sweeps, config, reference, page, results):
         old.rename(reference)
     for left in (fresh, old):
         shutil.rmtree(left, ignore_errors=True)
-    sweeps = sweeps or [*reference.glob("tables/tuning*"), *reference.glob("figures/tuning*")]
     made = [Path(path) for path in files if Path(path).parent.name in FOLDERS]
-    for file in [*map(Path, sweeps), *made]:
+    for file in [*(files_of(sweeps, run) or files_of(sweeps, reference)), *made]:
         if not file.match("tables/*.html"):
             target = fresh / file.parent.name / file.name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -41,8 +40,8 @@ def main(files, sweeps, config, reference, page, results):
         path.stem.removesuffix("_cells"): selecting.read_table(path)
         for path in sorted(fresh.glob("tables/*_cells.parquet"))
     }
-    run = provenance.summarize(cells)
-    tables.write(run, fresh / "tables/run.csv", fresh / "tables/run.md")
+    made_on = provenance.summarize(cells)
+    tables.write(made_on, fresh / "tables/run.csv", fresh / "tables/run.md")
     if (costs := fresh / "tables/costs.csv").is_file():
         tables.write(provenance.times(pd.read_csv(costs)), fresh / "tables/times.md")
     (fresh / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
@@ -59,6 +58,12 @@ def main(files, sweeps, config, reference, page, results):
         temporary = Path(path).with_suffix(".new")
         temporary.write_text(text)
         temporary.replace(path)
+
+
+def files_of(experiments, folder):
+    """The tables and figures that a run's folder has of these experiments."""
+    found = {path for name in experiments for path in Path(folder).glob(f"*/{name}[._]*")}
+    return [path for path in sorted(found) if path.parent.name in FOLDERS]
 
 
 if __name__ == "__main__":

@@ -4,13 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from workflow.seqbench.models._blocks import (
-    Block,
-    Positions,
-    block_flops,
-    rotate,
-    rotations,
-)
+from workflow.seqbench.models._blocks import Block, Positions, block_flops, rotate, rotations
 
 EQUIVALENT = ("encoder", "math", "sdpa")
 ATTENTION = (*EQUIVALENT, "uniform")
