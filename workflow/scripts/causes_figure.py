@@ -3,22 +3,25 @@
 import pandas as pd
 
 from workflow.seqbench import log
+from workflow.seqbench.judging.statements import option
 from workflow.seqbench.showing import style
 
 LSTM, TRANSFORMER = style.LSTM, style.TRANSFORMER
-THRESHOLD = 0.0032  # of the statement one_threshold: 1 / sqrt(batch x steps)
 FOOTER = (
     "n = {n} seeds, a dot each, bar: median; open triangles: not solved within the budget. Answers: share that names the token of the exchanged part, or the right one where a key is"
     " allowed or forbidden; at the longest length"
 )
 
 
-def main(cells, mplstyle, png, svg):
-    """Draw the cells of the experiments of causes; `cells` lists their tables."""
+def main(cells, causes, mplstyle, png, svg):
+    """Draw the cells of the experiments of causes; `cells` lists their tables.
+
+    The statement on one threshold, in the file `causes`, says which share of the gradient that is.
+    """
     cells = pd.concat([pd.read_parquet(path) for path in cells], ignore_index=True)
     dose = cells[cells["experiment"] == "forget_bias"]
     with style.drawing(mplstyle, dose, FOOTER, png, svg, size=(14, 4.2), panels=4) as axes:
-        draw_dose(axes[0], dose)
+        draw_dose(axes[0], dose, option(causes, "vanished"))
         draw_interventions(axes[1], cells)
         draw_moments(axes[2], rows_of(cells, "readout", "transformer_last"))
         draw_followed(axes[3], cells)
@@ -37,11 +40,11 @@ def by_length(axis, cells, x, y, color):
     axis.legend(fontsize=8.5)
 
 
-def draw_dose(axis, cells):
+def draw_dose(axis, cells, threshold):
     """Steps to solve against the share of the gradient that arrives before training."""
-    axis.axvline(THRESHOLD, **style.DASHED)
+    axis.axvline(threshold, **style.DASHED)
     place = {"xycoords": axis.get_xaxis_transform(), "rotation": 90, "va": "center", "ha": "right"}
-    style.note(axis, "1 / √(batch × steps)", (THRESHOLD, 0.5), (-3, 0), **place)
+    style.note(axis, "1 / √(batch × steps)", (threshold, 0.5), (-3, 0), **place)
     by_length(axis, cells, "gradient_share_initial", "solved_step", LSTM)
     unsolved = cells[cells["solved_step"].isna()]
     missed = style.NOT_SOLVED * unsolved["budget_steps"]
@@ -49,7 +52,7 @@ def draw_dose(axis, cells):
     axis.set_xlabel("gradient that reaches the first token, before training")
     axis.set_ylabel("training steps until solved")
     style.plain_log_ticks(axis.yaxis, "{:,.0f}", highest=cells["budget_steps"].max())
-    above = cells["gradient_share_initial"] > THRESHOLD
+    above = cells["gradient_share_initial"] > threshold
     right = (above == cells["solved"]).mean()
     axis.set_title(f"Dose and response:\none threshold is right in {100 * right:.0f} %")
 

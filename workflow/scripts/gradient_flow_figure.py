@@ -3,7 +3,7 @@
 import pandas as pd
 
 from workflow.seqbench import log
-from workflow.seqbench.judging.statements import load
+from workflow.seqbench.judging.statements import option
 from workflow.seqbench.showing import style
 from workflow.seqbench.showing.text import digits
 
@@ -20,8 +20,7 @@ def main(table, cells, claims, mplstyle, png, svg):
     which share of it the first token cannot be learned.
     """
     table, cells = pd.read_parquet(table), pd.read_parquet(cells)
-    conditions = (c for claim in load(claims) for c in claim["conditions"].values())
-    vanished = next(c["vanished"] for c in conditions if "vanished" in c)
+    vanished = option(claims, "vanished")
     longest = table["seq_len"].max()
     table = relative(table[table["seq_len"] == longest])
     moments = dict(list(table.groupby("moment", sort=False)))

@@ -58,6 +58,12 @@ def options(specification):
     return {key: value for key, value in specification.items() if key not in ABOUT}
 
 
+def option(path, name):
+    """The value that a file's first condition with this option gives it, for a figure to draw."""
+    conditions = (c for statement in load(path) for c in statement["conditions"].values())
+    return next(condition[name] for condition in conditions if name in condition)
+
+
 def measure_problems(statement):
     """Measures that do not exist, or options that they do not take or lack."""
     for name, condition in statement["conditions"].items():
