@@ -17,7 +17,7 @@ rule publish:
     input:
         files=rules.all.input,
     params:
-        run=plan.results,
+        run=lambda wildcards: plan.results,
         # No input, as sweeps are made when they are asked for and not when code changes.
         sweeps=plan.names(swept=True),
         config=config,
