@@ -9,13 +9,14 @@ use the fixture in plugin.py. By hand:
 
 import getpass
 import os
+import random
 import shutil
 import socket
 import string
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -193,14 +194,22 @@ class Cluster:
 
     def wait_for_nodes(self, nodes):
         """Wait until the controller finds them fit for jobs."""
+        states = {}
 
         def ready():
+            states.clear()
             with suppress(RuntimeError):  # no controller yet
                 lines = self.run("sinfo", "--noheader", "-N", "--format=%N %T").splitlines()
-                states = dict(line.split() for line in lines)
-                return all(states[node] in ("idle", "mixed", "allocated") for node in nodes)
+                states.update(line.split() for line in lines)
+            return all(states.get(node) in ("idle", "mixed", "allocated") for node in nodes)
 
-        wait(ready, 30, f"nodes ({self.folder}/*.log)")
+        try:
+            wait(ready, 60, f"nodes {', '.join(nodes)}")
+        except TimeoutError as error:
+            log = self.folder / "slurmctld.log"
+            last = log.read_text().splitlines()[-20:] if log.exists() else []
+            seen = states or "no answer from the controller"
+            raise TimeoutError("\n".join([f"{error}: {seen}", *last])) from None
 
 
 def end_all(folder, node=None):
@@ -241,12 +250,18 @@ def wait(condition, seconds, what):
 
 
 def free_ports(count):
-    """Ports on which nobody listens."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for listener in sockets:
-            listener.bind(("127.0.0.1", 0))
-        return [listener.getsockname()[1] for listener in sockets]
+    """Ports on which nobody listens.
+
+    Below those that the kernel lends to outgoing connections: one of these could take the port of
+    a daemon that is down for a moment, even a connection to that very port.
+    """
+    found = set()
+    while len(found) < count:
+        port = random.randrange(10_000, 32_000)
+        with suppress(OSError), socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
+            found.add(port)
+    return list(found)
 
 
 def cgroups_writable():
