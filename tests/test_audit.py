@@ -85,6 +85,8 @@ def whole_run():
         "timing_audit_malloc_cells": times(["transformer"], "train", slower=3),
         "timing_cells": times(RATIOS, "eval"),
         "timing_system_cells": times(["transformer_matched"], "eval", slower=1.5),
+        "timing_threads2_cells": times(["transformer_sdpa_matched"], "eval", slower=2),
+        "timing_batch32_cells": times(["transformer_sdpa_matched"], "eval", 3, batch_size=32),
     }
     for name, (models, budget) in EXPERIMENTS.items():
         cells, losses = trainings(models, budget)
@@ -131,15 +133,15 @@ def test_the_notebooks_numbers():
 
 def test_ratios_are_those_of_the_steps(given):
     table = ratios(given)
-    assert len(table) == len(LENGTHS) * 8
+    assert len(table) == len(LENGTHS) * 10
     at = table.xs(3000, level="seq_len")
-    expected = [1.9769 / 0.0265, 8 * 5, 8 * 4, 8 * 3, 8, 2, 2 * 1.5, 1.5]
+    expected = [1.9769 / 0.0265, 8 * 5, 8 * 4, 8 * 3, 8, 2, 2 * 1.5, 1.5, 1.5 * 2, 1.5 * 3]
     assert at["value"].tolist() == pytest.approx(expected)
     # What slows a process down slows both models: intervals of times in turns are points.
     measured = at.loc[2:]
     assert measured["low"].tolist() == pytest.approx(measured["value"].tolist())
     assert measured["high"].tolist() == pytest.approx(measured["value"].tolist())
-    assert at["n"].tolist() == [1] + [6] * 7
+    assert at["n"].tolist() == [1] + [6] * 9
     assert math.isnan(at.loc[1, "low"])
     assert at.loc[1, "found"] == "74.6 [no interval]"
     assert (at["note"] == "").all()
@@ -148,8 +150,14 @@ def test_ratios_are_those_of_the_steps(given):
 def test_steps_are_judged_at_the_length_of_their_pilot(given):
     table = ratios(given)
     judged = table[table["outcome"] != "reported"]
-    assert judged.index.tolist() == [(3, 3000), (5, 3000), (6, 3000)]
-    assert judged["outcome"].tolist() == ["fails", "fails", "fails"]  # 32, 8, 2 times
+    assert judged["outcome"].to_dict() == {
+        (3, 3000): "fails",  # 32 times
+        (5, 3000): "fails",  # 8
+        (6, 3000): "fails",  # 2
+        (8, 3000): "fails",  # 1.5
+        (9, 3000): "holds",  # 3
+        (10, 1000): "fails",  # 4.5
+    }
     given["timing_audit_cells"] = times(["transformer"], "train", slower=10)
     assert ratios(given).loc[(3, 3000), "outcome"] == "holds"  # 80 times
 
@@ -235,10 +243,11 @@ def test_a_run_without_some_models_and_lengths_has_rows_that_say_so(given):
 def test_cells_of_another_protocol_or_size_do_not_count(given):
     given["timing_cells"] = given["timing_cells"].assign(mode="train")
     given["timing_system_cells"] = given["timing_system_cells"].assign(calls="cold")
-    for name in ("timing_original", "timing_audit", "timing_audit_malloc"):
+    for name in ("original", "audit", "audit_malloc", "threads2", "batch32"):
+        name = f"timing_{name}"
         given[f"{name}_cells"] = given[f"{name}_cells"].assign(d_model=32)
     counted = audit(given).query("part == 'time'").groupby("step")["value"].count()
-    assert counted.to_dict() == {1: 5} | dict.fromkeys(range(2, 9), 0)
+    assert counted.to_dict() == {1: 5} | dict.fromkeys(range(2, 11), 0)
 
 
 def test_a_process_that_failed_leaves_its_pair_out(given):
@@ -261,7 +270,7 @@ def test_a_process_that_failed_leaves_its_pair_out(given):
 def test_the_table_for_people_has_a_row_for_each_step_and_model(given):
     text = tables.audit(audit(given))
     time, trained = text.split("Recall of the first token")
-    assert sum(line.startswith("| ") for line in time.splitlines()) == 1 + 8
+    assert sum(line.startswith("| ") for line in time.splitlines()) == 1 + 10
     assert sum(line.startswith("| ") for line in trained.splitlines()) == 1 + 12
     assert "| 3,000 tokens" in time and "| 5. eval mode" in time
     assert "2 of 5 [" in trained and "more than 3,000" in trained

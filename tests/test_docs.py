@@ -96,7 +96,8 @@ def test_the_readme_is_one_screen_in_its_order():
         "figures/memory.png",
     ]
     order += ["figures/audit.png", "generated: claims", "git clone", "make run", "make test"]
-    order += ["## Change it", "Add a model", "cluster", "Redraw", "## Cite it"]
+    order += ["## Change it", "Add a model", "Run it on a cluster", "Redraw"]
+    order += ["## When something goes wrong", "## Read more", "## Cite it"]
     places = [text.index(part) for part in order]
     assert places == sorted(places)
     assert max(map(len, text.splitlines())) < 250

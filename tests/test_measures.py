@@ -413,7 +413,8 @@ def growing(a, b, c):
 def test_the_law_is_that_of_the_geometric_means():
     fit = measures.law(growing(1e-3, 1e-5, 4e-9))
     assert (fit.a, fit.b, fit.c) == pytest.approx(1.3 ** (1 / 3) * np.array([1e-3, 1e-5, 4e-9]))
-    assert measures.overtakes(growing(1e-3, 1e-5, 4e-9)).value == pytest.approx(2500)
+    overtakes = measures.overtakes(growing(1e-3, 1e-5, 4e-9))
+    assert overtakes[:3] == pytest.approx((2500, 2500, 2500))  # all three processes follow it
     assert measures.overtakes(growing(1e-3, 1e-5, 0)).value > 1e6
 
 
@@ -541,8 +542,26 @@ def test_a_distance_needs_two_lengths_and_runs_that_stand_at_both():
 def test_a_near_length_that_most_runs_do_not_solve_says_nothing_about_the_distance():
     cells = of(trained([NAN] * 6, seq_len=25), trained([250] * 6))
     estimate = measures.distance_share(cells, 1.5)
-    assert (estimate.value, estimate.method) == (0, "exact")
+    assert math.isnan(estimate.value) and estimate.n == 6
     assert estimate.note == "the median run does not solve 25 tokens"
+
+
+def test_runs_at_two_lengths_are_no_pairs():
+    """They share neither data nor weights: which seed is which at one of them makes no difference."""
+    near, far = [100, 150, 200, 250, 300, 350], [150, 200, 300, 350, 400, 600]
+    estimates = {
+        measures.distance_share(of(trained(near, seq_len=25), trained(order)), 1.5)
+        for order in (far, far[::-1], far[3:] + far[:3])
+    }
+    assert len(estimates) == 1
+    assert estimates.pop().value == 3 / 6  # of six, within 1.5 times the median, 225 steps
+
+
+def test_a_budget_below_the_factor_cannot_tell():
+    """Unsolved within 500 steps, where 1.5 times the near length's steps are 600."""
+    cells = of(trained([400] * 6, seq_len=25, budget=500), trained([NAN] * 6, budget=500))
+    estimate = measures.distance_share(cells, 1.5)
+    assert (estimate.low, estimate.high, estimate.method) == (0, 1, "exact, 6 unknown")
 
 
 def test_a_run_out_of_time_at_the_far_length_may_be_either():

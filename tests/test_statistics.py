@@ -19,6 +19,7 @@ from workflow.seqbench.results.statistics import (
     crossover,
     doubling_slope,
     fit_law,
+    jackknife_interval,
     log_ratio,
     median_interval,
     median_time_to_solve,
@@ -240,6 +241,37 @@ def test_a_law_says_by_how_much_it_misses():
     never_negative = fit_law(LENGTHS, np.sqrt(LENGTHS))
     assert min(never_negative.a, never_negative.b, never_negative.c) == 0
     assert never_negative.overtakes_at == math.inf
+
+
+@pytest.mark.parametrize("processes", [3, 6])
+def test_the_jackknife_covers_the_length_at_which_a_law_turns(rng, processes):
+    """What its docstring states; each fit is to geometric means over the processes."""
+    times = law(1e-3, 1e-5, 1e-5 / 1500)
+
+    def turns(matrix):
+        return fit_law(LENGTHS, np.exp(np.log(matrix).mean(axis=0))).overtakes_at
+
+    def interval():
+        matrix = times * noise(rng, (processes, 5), 0.02)
+        left_out = [turns(np.delete(matrix, i, axis=0)) for i in range(processes)]
+        return jackknife_interval(turns(matrix), left_out)[1:3]
+
+    assert 0.93 < coverage(1500, interval, 500) < 0.985
+
+
+def test_a_jackknife_of_a_mean_is_the_t_interval(rng):
+    logs = rng.standard_normal(5)
+    left_out = [np.exp(np.delete(logs, i).mean()) for i in range(5)]
+    test = reference.ttest_1samp(logs, 0).confidence_interval(0.9)
+    expected = np.exp([logs.mean(), test.low, test.high])
+    assert jackknife_interval(math.exp(logs.mean()), left_out, 0.9)[:3] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("left_out", [[1.0, math.inf, 1.0], [1.0, 0.0, 1.0], [1.0, 1.0]])
+def test_a_jackknife_without_an_interval_says_why(left_out):
+    value, low, high, method = jackknife_interval(1.0, left_out)
+    assert value == 1 and math.isnan(low) and math.isnan(high)
+    assert ("not enough runs" in method) == (len(left_out) == 2)
 
 
 def far_slope(times):

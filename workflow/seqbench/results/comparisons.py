@@ -16,8 +16,8 @@ SCALING += ["a_s", "b_s_per_token", "c_s_per_token2", "misfit", "overtakes_at"]
 def ratios(run, experiments, margin):
     """Each model's time over the reference's: a row per (experiment, model, seq_len).
 
-    The reference is the model that took turns with each, or else the first one; its own row, where
-    it took turns with itself, is the noise floor. One more row for all lengths (seq_len empty) holds
+    The reference is the model that took turns with each, or else the first one; its own row is the
+    noise floor, and is left out where it did not take turns with itself. One more row for all lengths (seq_len empty) holds
     the mean ratio, and the length in the measured range at which both take the same time. Two times
     within `margin` of each other are equal.
     """
@@ -28,9 +28,10 @@ def ratios(run, experiments, margin):
         name = first.reference or models[0]
         reference = select(run, experiment, name)
         for model in models:
-            if model == first.model == name and first.reference is None:
-                continue
             selection = select(run, experiment, model)
+            in_turns = "reference_time_s" in selection.cells
+            if model == name and not (in_turns and selection.cells["reference_time_s"].any()):
+                continue
             lengths = set(selection.cells["seq_len"]) & set(reference.cells["seq_len"])
             lengths = lengths or set(selection.cells["seq_len"])
             pair = {n: ratio(selection.at(n), reference.at(n)) for n in sorted(lengths)}

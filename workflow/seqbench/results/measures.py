@@ -46,9 +46,10 @@ def median(a, of="time_s", confidence=CONFIDENCE):
 def ratio(a, b, of="time_s", confidence=CONFIDENCE):
     """How many times b's value a has at one length. `of`: a column, or one for each.
 
-    What one process measured in turns is a pair; values of different processes are not. A model that
-    no process could run, for its memory or its time, is slower than one that could: infinite, or 0.
-    A process that failed where others did not is left out, and said.
+    What one process measured in turns is a pair; values of different processes are not. Of first
+    calls, of which a process has one and a disk may delay it, the median of the processes' ratios.
+    A model that no process could run, for its memory or its time, is slower than one that could:
+    infinite, or 0. A note says how many processes failed and are left out.
     """
     first, second, in_pairs = together(a, b, of)
     first, second = first.iloc[:, 0], second.iloc[:, 0]
@@ -63,7 +64,11 @@ def ratio(a, b, of="time_s", confidence=CONFIDENCE):
         if min(ran) == 0 and min(tried, max(ran)) >= statistics.MIN_RUNS:
             bound = 0.0 if ran[0] else math.inf
             return Estimate(bound, bound, bound, tried, "failed in each process", note=note)
-    result = log_ratio(first, second, in_pairs, confidence)
+    cold = all("calls" in side.cells and (side.cells["calls"] == "cold").all() for side in (a, b))
+    if in_pairs and (cold or "cold_s" in of):
+        result = statistics.median_interval((first / second).dropna(), confidence)
+    else:
+        result = log_ratio(first, second, in_pairs, confidence)
     return Estimate.of(result, n, scale="log", note=note)
 
 
@@ -77,8 +82,13 @@ def mean_ratio(a, b, of="time_s", confidence=CONFIDENCE):
 
 
 def crossing(a, b, of="time_s", confidence=CONFIDENCE):
-    """The length at which a starts to take longer than b, or less; the first one in range."""
-    first, second, _ = together(a, b, of)
+    """The length at which a starts to take longer than b, or less; the first one in range.
+
+    None of models that did not take turns: their processes are no pairs.
+    """
+    first, second, in_pairs = together(a, b, of)
+    if not in_pairs:
+        return Estimate(n=min(len(first), len(second)), method="no pairs")
     first, second = first.align(second, join="inner")
     roots, method = statistics.crossover(
         list(first.columns), first.to_numpy(), second.to_numpy(), confidence
@@ -134,7 +144,8 @@ def completed(matrix):
 def slope(a, of="time_s", confidence=CONFIDENCE):
     """d ln y / d ln N over the longest lengths that every process completed.
 
-    Of times whose processes also timed half the length, the mean of log2(T(N) / T(N / 2)).
+    Of times whose processes also timed half the length, the mean of log2(T(N) / T(N / 2)); half of
+    an odd length is the whole number below.
     """
     values = a.matrix(of)
     values = completed(values.where(values > 0))
@@ -142,6 +153,7 @@ def slope(a, of="time_s", confidence=CONFIDENCE):
     if of == "time_s" and "half_time_s" in a.cells:
         doubled = completed((values / a.matrix("half_time_s"))[lengths])
         if len(doubled.columns):
+            doubled **= [1 / math.log2(n / (n // 2)) for n in doubled.columns]
             result = statistics.doubling_slope(doubled.to_numpy(), confidence)
             where = span([min(doubled.columns) // 2, max(doubled.columns)])
             return Estimate.of(result, len(doubled), scale="linear", where=where)
@@ -154,19 +166,26 @@ def law(a, of="time_s"):
 
     Where it misses a length by more than MISFIT, or has no length left to miss, only the misfit.
     """
-    values = completed(a.matrix(of))
-    fit = statistics.fit_law(list(values.columns), np.exp(np.log(values).mean()).to_numpy())
+    fit = statistics.fit_law(*geometric_means(completed(a.matrix(of))))
     return fit if fit.misfit <= MISFIT else Law(misfit=fit.misfit)
+
+
+def geometric_means(matrix):
+    """Lengths, and the geometric mean over processes at each."""
+    return list(matrix.columns), np.exp(np.log(matrix).mean()).to_numpy()
 
 
 def overtakes(a, of="time_s", confidence=CONFIDENCE):
     """N from which the quadratic term of the law exceeds the linear one; none where it misfits."""
-    fit, n = law(a, of), a.cells["seed"].nunique()
+    fit, values = law(a, of), completed(a.matrix(of))
     if math.isnan(fit.a):
         why = f"a fitted law misses by {100 * fit.misfit:.0f} %"
         why = "below 4 lengths" if math.isnan(fit.misfit) else why
-        return Estimate(n=n, method=why, note=why)
-    return Estimate(fit.overtakes_at, n=n, method="fitted law, no interval")
+        return Estimate(n=len(values), method=why, note=why)
+    without = [geometric_means(values.drop(seed)) for seed in values.index]
+    left_out = [statistics.fit_law(*means).overtakes_at for means in without]
+    result = statistics.jackknife_interval(fit.overtakes_at, left_out, confidence)
+    return Estimate.of(result, len(values), scale="log")
 
 
 def solved_share(a, by=math.inf, confidence=CONFIDENCE):
@@ -185,20 +204,23 @@ def zero_loss_share(a, loss, by, confidence=CONFIDENCE):
 
 
 def distance_share(a, factor, confidence=CONFIDENCE):
-    """Share of seeds that take at most `factor` times the steps at the longest length as at the shortest."""
+    """Share of runs at the longest length solved in `factor` times the steps of the shortest, or less.
+
+    The steps of the shortest are their median (`steps_to_solve`): runs at two lengths share neither
+    data nor weights, so that none are pairs. A run cut short before it can be told is unknown.
+    """
     near, far = a.cells["seq_len"].min(), a.cells["seq_len"].max()
     if near == far:
         return Estimate(method="not enough lengths", note="one length only")
-    first, last = by_seed(a.at(near), a.at(far))
-    times = last["solved_step"] / first["solved_step"]
-    # An unsolved run takes longer than it was trained; if the near one is unsolved, nothing is known.
-    least = times.fillna(censored_at(last) / first["solved_step"]).fillna(0)
-    bound = "more than " if np.median(times.fillna(math.inf)) > least.median() else ""
-    note = f"the median run takes {bound}{least.median():.2g} times as many"
-    return share(times <= factor, cut_short(first) | cut_short(last), confidence)._replace(
-        where=span([near, far]),
-        note=note if least.median() > 0 else f"the median run does not solve {near:,} tokens",
-    )
+    first, last = steps_to_solve(a.at(near)).value, a.at(far).cells
+    if math.isinf(first):
+        note = f"the median run does not solve {near:,} tokens"
+        return Estimate(n=len(last), method="unknown", where=span([near, far]), note=note)
+    times, least = last["solved_step"] / first, last["solved_step"].fillna(censored_at(last))
+    bound = "more than " if last["solved_step"].fillna(math.inf).median() > least.median() else ""
+    note = f"the median run takes {bound}{least.median() / first:.2g} times as many"
+    estimate = share(times <= factor, cut_short(last, factor * first), confidence)
+    return estimate._replace(where=span([near, far]), note=note)
 
 
 def gradient_predicts(a, vanished, confidence=CONFIDENCE):

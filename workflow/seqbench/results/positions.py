@@ -18,22 +18,23 @@ def over_seeds(shards, name, keys=KEYS):
 
 
 def gradient_flow(shards):
-    """Norm of d loss / d embedding: one row per (model, seq_len, moment, position).
+    """Norm of d loss / d embedding, as a share of the last position's in the same run: one row per
+    (model, seq_len, moment, position).
 
-    `reference` is what the LSTM's initial forget gate f alone would leave of the last position's
-    gradient, mean over units of f^(seq_len - position); NaN for other models.
+    `reference` is what the LSTM's initial forget gate f alone would leave, mean over units of
+    f^(seq_len - position); NaN for other models.
     """
-    flows = shards["gradient_flow"]
+    shards = shards[shards["gradient_flow"].map(len) > 0]  # of what could not be trained there is none
     parts = []
     for moment, progress in MOMENTS.items():
-        at_moment = [flow[round(progress * (len(flow) - 1))] for flow in flows]
-        parts.append(shards.assign(moment=moment, gradient=at_moment))
+        flows = [flow[round(progress * (len(flow) - 1))] for flow in shards["gradient_flow"]]
+        shares = [np.asarray(flow) / flow[-1] for flow in flows]
+        parts.append(shards.assign(moment=moment, gradient=shares))
     by_model = pd.concat(parts).sort_index(kind="stable")
     table = over_seeds(by_model, "gradient", [*KEYS, "moment"])
     left = shards.assign(left=[left_by_gate(shard) for shard in shards.itertuples()])
     left = over_seeds(left, "left")[[*KEYS, "position", "left_median"]]
-    last = table.groupby([*KEYS, "moment"])["gradient_median"].transform("last")
-    return table.merge(left, how="left").assign(reference=lambda t: t.pop("left_median") * last)
+    return table.merge(left, how="left").rename(columns={"left_median": "reference"})
 
 
 def left_by_gate(shard):

@@ -91,17 +91,19 @@ def timing(table, cells):
     )
     for name in set(cells["model"]) & set(cells["reference"].dropna()):
         itself = Selection(name, cells[cells["model"] == name])
-        floor = text.interval(*mean_ratio(itself, itself)[:3])
+        floor = mean_ratio(itself, itself)
+        if text.missing(floor.value):  # it did not take turns with itself
+            continue
+        floor = text.interval(*floor[:3])
         sentence += f"; {name} timed against itself takes {floor} times as long, the noise floor"
     return f"{sentence}.\n\n{markdown(view('timing', table))}"
 
 
 def gradient_flow(table):
-    """First position against last: the share of the gradient that reaches the token to recall."""
-    ends = table.sort_values("position", kind="stable").groupby(["model", "seq_len", "moment"])
-    first, last = ends.first(), ends.last()
-    shares = (first["gradient_median"] / last["gradient_median"]).unstack("moment")
-    gate = (first["reference"] / last["gradient_median"]).xs("before training", level="moment")
+    """The share of the gradient that reaches the first token, which is to be recalled."""
+    first = table[table["position"] == 1].set_index(["model", "seq_len"])
+    shares = first.pivot(columns="moment", values="gradient_median")
+    gate = first.loc[first["moment"] == "before training", "reference"]
     order = table[["model", "seq_len"]].drop_duplicates()
     return view("gradient_flow", order.join(shares.assign(reference=gate), on=["model", "seq_len"]))
 

@@ -70,6 +70,13 @@ def length(value):
     return "all" if missing(value) else whole(value)
 
 
+def longer(accuracy, error):
+    """Accuracy on longer sequences; why there is none where a model cannot read them."""
+    if missing(accuracy):
+        return "cannot" if error else "–"
+    return number(accuracy)
+
+
 def total(*values):
     return str(sum(values))
 
@@ -84,8 +91,12 @@ def interval(value, low, high, text=digits, level=""):
     name = value if isinstance(value, str) else text(value)
     if not missing(low) and math.isclose(low, high):  # the same in every run
         return name
-    bounds = "no interval" if missing(low) else f"{text(low)}, {text(high)}{level}"
-    return f"{name} [{bounds}]"
+    bounds = f"{text(low)}, {text(high)}"
+    if missing(low):
+        bounds, level = "no interval", ""
+    elif text(high) == "∞":
+        bounds = f"at least {text(low)}"
+    return f"{name} [{bounds}{level}]"
 
 
 def seconds_interval(value, low, high):
@@ -156,7 +167,8 @@ def finding(row):
     elif row.measure in ("crossing", "overtakes"):
         text = tokens(*estimate, level)
     elif math.isinf(row.value) and not missing(row.limit):
-        text = interval(f"more than {digits(row.limit)}", row.low, row.high, level=level)
+        bound = f"more than {digits(row.limit)}" if row.limit else "an unknown number of"
+        text = interval(bound, row.low, row.high, level=level)
     else:
         text = interval(*estimate, level=level)
     return f"{text} ({row.note})" if row.note else text
