@@ -11,7 +11,7 @@ import time
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from tests.conftest import BIN, ROOT
+from tests.conftest import BIN, ROOT, SMOKE
 
 sys.path.append(str(ROOT / "workflow/logger"))
 import snakemake_logger_plugin_cells as cells
@@ -143,3 +143,23 @@ def test_on_a_terminal_the_line_is_renewed_in_place(tmp_path):
     lines = shown.split("\r\x1b[K")
     assert sum("cells done" in line for line in lines) >= 5
     assert all(len(line) < 60 for line in lines if "cells done" in line)
+
+
+LOOKS_AGAIN = """
+import sys
+from snakemake.cli import main
+from snakemake.scheduling.job_scheduler import JobScheduler
+
+JobScheduler._schedule_reevalutation = lambda scheduler, delay: print("looks again")
+main(sys.argv[1:])
+"""
+
+
+def test_snakemake_rests_while_a_cell_runs(project):
+    """Each job would have it look at all waiting ones again, each second until the end of the run."""
+    shard = "results/recall/model~lstm/seq_len~4/seed~0.parquet"
+    (project / shard).unlink()
+    call = [sys.executable, "-c", LOOKS_AGAIN, "--cores", "2", shard, "--configfile", SMOKE]
+    done = subprocess.run(call, cwd=project.path, capture_output=True, text=True)
+    assert (project / shard).is_file(), done.stderr
+    assert "looks again" not in done.stdout
