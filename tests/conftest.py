@@ -7,12 +7,15 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
 from filelock import FileLock
+
+from tests.loaded import Loaded
 
 ROOT = Path(__file__).resolve().parents[1]
 SMOKE = "workflow/presets/smoke.yaml"
@@ -87,6 +90,12 @@ class Job:
         return w["experiment"], w["model"], int(w["seq_len"]), int(w["seed"])
 
 
+@cache
+def loaded():
+    """The one Snakemake of this process of pytest that is loaded."""
+    return Loaded()
+
+
 class Project:
     """A working copy of the repository in which Snakemake can run."""
 
@@ -137,18 +146,12 @@ class Project:
         if config is not None:
             (self / "override.yaml").write_text(yaml.safe_dump(config))
             files.append("override.yaml")
-        done = subprocess.run(
-            [
-                *(BIN / "snakemake", "--cores", str(cores), "--nocolor"),
-                *(*arguments, "--configfile", *files),
-            ],
-            cwd=self.path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert done.returncode == expect, done.stdout[-6000:]
-        return done.stdout
+        options = ["--cores", cores, "--nocolor", *arguments, "--configfile", *files]
+        with tempfile.NamedTemporaryFile("r") as printed:
+            status = loaded().call(options, self.path, printed.name)
+            output = printed.read()
+        assert status == expect, output[-6000:]
+        return output
 
     def planned(self, *arguments, config=None, cores=2):
         """Jobs of a dry run."""

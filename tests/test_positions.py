@@ -115,7 +115,9 @@ def test_positions_have_the_median_and_range_over_seeds_of_shares():
 
     table = positions.gradient_flow(shards(3, gradient_flow=flow, initial_forget_gate=None))
     row = table[(table["moment"] == "at the end") & (table["position"] == 1)].iloc[0]
-    assert row[["gradient_median", "gradient_min", "gradient_max", "n"]].tolist() == pytest.approx([6, 3, 9, 3])
+    assert row[["gradient_median", "gradient_min", "gradient_max", "n"]].tolist() == pytest.approx(
+        [6, 3, 9, 3]
+    )
     nothing = shards(1, gradient_flow=[[]], initial_forget_gate=None).assign(gradient_flow=[[]])
     with_one = pd.concat([shards(3, gradient_flow=flow, initial_forget_gate=None), nothing])
     assert positions.gradient_flow(with_one).equals(table)  # a cell that could not be trained
