@@ -45,7 +45,7 @@ def main(cells, beside, causes, mplstyle, png, svg):
 
 def title(axis, text):
     """A title in lines that fit a panel."""
-    axis.set_title(textwrap.fill(text, 37), fontsize=10)
+    axis.set_title(textwrap.fill(text.replace(" %", "\u00a0%"), 37), fontsize=10)
 
 
 def selected(run, experiment, model, needs=None):
@@ -88,7 +88,7 @@ def draw_dose(axis, run, looks, vanished):
     lengths = biases.cells["seq_len"].unique()
     right = [measures.gradient_predicts(biases.at(n), vanished).value for n in lengths]
     share = style.span(right, percent)
-    title(axis, f"Dose and response of the forget bias: one threshold is right in {share}")
+    title(axis, f"Dose and response: one threshold is right in {share}")
 
 
 def draw_runs(axis, run, looks, rows):

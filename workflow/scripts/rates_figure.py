@@ -32,13 +32,12 @@ def main(table, cells, mplstyle, png, svg):
 
 def finding(summary):
     """How often the best rate is the lowest or the highest that was tried."""
-    tried = summary.groupby(["model", "seq_len"])["lr"]
+    lr, tried = summary["lr"], summary.groupby(["model", "seq_len"])["lr"]
     best = summary["chosen"] & (summary["solved"] > 0)
-    outermost = (summary["lr"] == tried.transform("min")) | (
-        summary["lr"] == tried.transform("max")
-    )
-    at_edge = f"{sum(best & outermost)} of {best.sum()}"
-    return f"{at_edge} best learning rates are the lowest or highest tried: a better one may lie beyond"
+    outermost = (lr == tried.transform("min")) | (lr == tried.transform("max"))
+    count = sum(best & outermost)
+    beyond = ": a better one may lie beyond" if count else ""
+    return f"{count} of {best.sum()} best learning rates are the lowest or highest tried{beyond}"
 
 
 def draw_model(axis, place, rows, look):
