@@ -19,6 +19,7 @@ from workflow.scripts import (
     attention_figure,
     audit_figure,
     call_figure,
+    causes_figure,
     comparison_tables,
     curves_figure,
     distance_figure,
@@ -27,6 +28,8 @@ from workflow.scripts import (
     fairness_table,
     gradient_flow_figure,
     position_tables,
+    rates_figure,
+    readout_figure,
 )
 from workflow.scripts import judge as judging
 from workflow.seqbench.config import check
@@ -44,6 +47,11 @@ FACTORS = {"forward": 1, "train_step": 3, "decode": 0.01}
 # Median of the steps to solve 25 tokens, and the power of the length that it grows with.
 STEPS = {
     "lstm": (math.inf, 0),
+    "lstm_chrono_cut": (math.inf, 0),
+    "feed_forward_last": (math.inf, 0),
+    "feed_forward_mean": (900, 3),
+    "lstm_mean": (200, 1.6),
+    "transformer_last": (230, 1.5),
     "lstm_chrono": (450, 1.1),
     "transformer": (420, 0.8),
     "transformer_matched": (130, 0.6),
@@ -66,9 +74,12 @@ MACHINE = {
     "load_end": 1.1,
 }
 
-CLAIMS = ROOT / "workflow/statements/claims.yaml"
+CLAIMS, CAUSES = (ROOT / f"workflow/statements/{name}.yaml" for name in ("claims", "causes"))
+STYLE = ROOT / "workflow/figures.mplstyle"
 # The default run, with what the figures need beside it and a length of recall more.
 SIX = [0, 1, 2, 3, 4, 5]
+INTERVENTIONS = ("gradient_cut", "asked_everywhere", "curriculum")
+INTERVENTIONS += ("forget_bias_batch128", "recall_positions")
 PRESET = {
     "experiments": {
         "timing": {"seeds": SIX},
@@ -77,20 +88,39 @@ PRESET = {
             "seq_lens_of": {"transformer": [25, 50, 100]},
             "seeds_of": {"transformer": {25: SIX}},
         },
-        **{name: {"on_demand": False} for name in ("train_step", "decode", "recall_audit")},
+        **{
+            name: {"on_demand": False}
+            for name in ("train_step", "decode", "recall_audit", "tuning")
+        },
+        **{name: {"on_demand": False} for name in INTERVENTIONS},
+        "readout": {"on_demand": False, "seq_lens": [25, 50, 100]},
+        "forget_bias": {"on_demand": False, "seq_lens": [25, 50]},
+        "forget_bias_batch8": {"on_demand": False, "seq_lens": [25]},
     }
 }
-# Script, table, cells, and what else it takes.
+
+
+def cells_of(*experiments):
+    return tuple(f"{name}_cells" for name in experiments)
+
+
+OF_CAUSES = cells_of("recall", "readout", "forget_bias", *INTERVENTIONS[:3])
+BESIDE = cells_of("forget_bias_batch8", *INTERVENTIONS[3:])
+TRAINED = cells_of("recall", "recall_original", "recall_audit", "readout")
+# What a figure's script takes before its paths: names of tables (or tuples of them), and the rest as it is.
 FIGURES = {
-    "time": (call_figure, "timing", "timing_cells", ["linear", "log"], True),
-    "forward_ram": (call_figure, "timing", "timing_cells", ["ram"], False),
-    "train_step": (call_figure, "train_step", "train_step_cells", ["log", "ram"], False),
-    "decode": (call_figure, "decode", "decode_cells", ["log", "ram"], False),
-    "memory": (curves_figure, "recall", "recall_cells", "recall_curves"),
-    "distance": (distance_figure, "distance", "recall_cells"),
-    "gradient_flow": (gradient_flow_figure, "gradient_flow", "recall_cells", CLAIMS),
-    "attention": (attention_figure, "attention", "recall_cells"),
-    "audit": (audit_figure, "audit", "timing_cells"),
+    "time": (call_figure, "timing", "timing_cells", STYLE, ["linear", "log"], True),
+    "forward_ram": (call_figure, "timing", "timing_cells", STYLE, ["ram"], False),
+    "train_step": (call_figure, "train_step", "train_step_cells", STYLE, ["log", "ram"], False),
+    "decode": (call_figure, "decode", "decode_cells", STYLE, ["log", "ram"], False),
+    "memory": (curves_figure, "recall", "recall_cells", "recall_curves", STYLE),
+    "tuning": (rates_figure, "tuning", "tuning_cells", STYLE),
+    "readout": (readout_figure, "readout_cells", STYLE),
+    "causes": (causes_figure, OF_CAUSES, BESIDE, CAUSES, STYLE),
+    "distance": (distance_figure, "distance", "recall_cells", STYLE),
+    "gradient_flow": (gradient_flow_figure, "gradient_flow", "recall_cells", CLAIMS, STYLE),
+    "attention": (attention_figure, "attention", "recall_cells", STYLE),
+    "audit": (audit_figure, "audit", "timing_cells", TRAINED, STYLE),
 }
 JUDGED = ("claims", "causes", "expectations", "audit", "answers", "recall_answers")
 
@@ -150,6 +180,17 @@ def training_row(cell, settings, options, rng):
     """Columns of a cell that trained a model."""
     n, budget, every = cell["seq_len"], settings["steps"], settings["evaluate_every"]
     median, power = STEPS.get(cell["model"], (300, 0.8))
+    recurrent = options["architecture"] == "lstm"
+    keeps = 1 - 1 / n if "chrono" in cell["model"] else 0.6
+    if "forget_bias" in options:
+        keeps = 1 / (1 + math.exp(-options["forget_bias"]))
+        noise = (settings["batch_size"] * budget) ** -0.5 * math.exp(0.5 * rng.standard_normal())
+        seen = keeps ** (n - 1) / noise
+        median, power = (1500 / seen**0.5 if seen > 1 else math.inf), 0
+    if settings["ask_at"] != "end" or settings["curriculum_from"]:
+        median, power = 500, 1
+    if "lr" in cell:
+        median *= (1 + abs(math.log(cell["lr"] / 0.003))) ** 2
     solving = median * (n / 25) ** power * math.exp(0.25 * rng.standard_normal())
     solved = math.ceil(solving / every) * every if solving <= budget else None
     steps = min(budget, solved + settings["steps_after_solved"]) if solved else budget
@@ -159,8 +200,6 @@ def training_row(cell, settings, options, rng):
     loss = chance / (1 + np.exp(np.clip((at - 0.8 * drop) / (0.04 * drop), -50, 50)))
     loss = loss * np.exp(0.03 * rng.standard_normal(steps)) + 0.004
     evaluations = np.arange(every, steps + 1, every)
-    recurrent = options["architecture"] == "lstm"
-    keeps = 1 - 1 / n if "chrono" in cell["model"] else 0.6
     distance = n - np.arange(1, n + 1)
     flow = (keeps**distance if recurrent else np.ones(n)) + 1e-30
     flows = [(flow * math.exp(0.2 * rng.standard_normal())).tolist() for _ in range(3)]
@@ -168,6 +207,8 @@ def training_row(cell, settings, options, rng):
     if not recurrent and solved:
         looks[0] += 0.5
     step_s = 0.004 if recurrent else 0.002
+    examined = examined_columns(recurrent, options, rng) if solved else {}
+    rise = 0.04 + 0.6 / (1 + np.exp(-(evaluations - 0.75 * drop) / (0.04 * drop)))
     return {
         "steps": steps,
         "budget_steps": budget,
@@ -183,6 +224,8 @@ def training_row(cell, settings, options, rng):
         "gradient_share_initial": float(flow[0] / flow[-1]),
         "initial_forget_gate": [keeps] * 4 if recurrent else None,
         "attention": None if recurrent else (looks / looks.sum()).tolist(),
+        "attention_first": None if recurrent else [0.04, *rise.tolist()],
+        **examined,
         "solved_step": solved,
         "solved_s": solved and solved * step_s * n / 25,
         "solved_step_loose": solved,
@@ -200,6 +243,22 @@ def training_row(cell, settings, options, rng):
         "flags": [],
         **{key: settings[key] for key in ("task", "lr", "vocabulary", "batch_size", "d_model")},
     }
+
+
+def examined_columns(recurrent, options, rng):
+    """Columns of a solved run: what its answers follow, and how it does on longer sequences."""
+    high, low = 1 - 0.01 * rng.random(5), 0.02 * rng.random(5)
+    if recurrent:
+        columns = {"swap_cell_follows": high[0], "swap_hidden_follows": low[0]}
+    else:
+        columns = {"swap_value_follows": high[0], "only_first_accuracy": high[1]}
+        columns |= {"forbid_first_accuracy": low[0]}
+    if "learned" in str(options.get("positions")):
+        error = "core.positions.table is learned and has 25 positions"
+        return columns | {"accuracy_longer_error": error}
+    twice = 0.95 if recurrent else 0.7 if options.get("positions") == "rotary" else 0.2
+    twice *= math.exp(0.1 * rng.standard_normal())
+    return columns | {"accuracy_2x": min(1, twice), "accuracy_4x": min(1, twice) ** 3}
 
 
 def write_shards(plan, experiment, folder):
@@ -273,22 +332,20 @@ def make(folder, preset=PRESET):
     return plan
 
 
-def draw(folder, plan, names=FIGURES):
+def draw(folder, names=FIGURES):
     """Draw figures of a made-up run as the rules do; returns {name: path of the PNG}."""
     (folder / "figures").mkdir(exist_ok=True)
-    style, drawn = ROOT / "workflow/figures.mplstyle", {}
+
+    def taken(part):
+        if isinstance(part, tuple):
+            return [*map(taken, part)]
+        return folder / f"tables/{part}.parquet" if isinstance(part, str) else part
+
+    drawn = {}
     for name in names:
-        script, table, cells, *more = FIGURES[name]
-        paths = [folder / f"tables/{stem}.parquet" for stem in (table, cells)]
-        for extra in more:
-            paths.append(folder / f"tables/{extra}.parquet" if isinstance(extra, str) else extra)
-        if script is audit_figure:
-            trained = plan.names("training", swept=False, on_demand=False)
-            paths.append([folder / f"tables/{stem}_cells.parquet" for stem in trained])
+        script, *parts = FIGURES[name]
         drawn[name], svg = (folder / f"figures/{name}.{suffix}" for suffix in ("png", "svg"))
-        style_at = {call_figure: 2}.get(script, len(paths))
-        paths.insert(style_at, style)
-        script.main(*paths, drawn[name], svg)
+        script.main(*map(taken, parts), drawn[name], svg)
     return drawn
 
 

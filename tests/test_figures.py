@@ -3,9 +3,11 @@
 Each is drawn by its rule's script; its texts and lines are read off before it is saved.
 """
 
+import ast
 import itertools
 import math
 import re
+import shutil
 
 import matplotlib.figure
 import matplotlib.text
@@ -14,9 +16,12 @@ import pandas as pd
 import pytest
 
 from tests import realistic
+from tests.conftest import ROOT
+from workflow.scripts import attention_figure, causes_figure, curves_figure, rates_figure
 from workflow.seqbench.judging.statements import load
+from workflow.seqbench.log import UserError
 from workflow.seqbench.results import measures
-from workflow.seqbench.results.selecting import Run, select
+from workflow.seqbench.results.selecting import EVERY, Run, select
 from workflow.seqbench.showing import style
 
 NAMES = list(realistic.FIGURES)
@@ -43,7 +48,7 @@ class Drawn:
             for label in (tick.label1, tick.label2)
         }
         self.texts = [
-            (text.get_text(), text.get_window_extent())
+            (text.get_text(), matplotlib.text.Text.get_window_extent(text))  # without its leader
             for text in figure.findobj(matplotlib.text.Text)
             if text.get_visible() and text not in beyond and text.get_text().strip()
         ]
@@ -60,7 +65,11 @@ class Drawn:
 @pytest.fixture(scope="module")
 def drawn(made_up_run):
     """{name: Drawn} of every figure."""
-    folder, plan = made_up_run
+    return drawings(realistic.draw, made_up_run[0])
+
+
+def drawings(draw, *arguments):
+    """{name: Drawn} of what is drawn in a call."""
     read, save = {}, matplotlib.figure.Figure.savefig
 
     def keep(figure, path, **options):
@@ -70,7 +79,7 @@ def drawn(made_up_run):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(matplotlib.figure.Figure, "savefig", keep)
-        realistic.draw(folder, plan)
+        draw(*arguments)
     return read
 
 
@@ -137,7 +146,7 @@ def test_headlines_are_computed(drawn, made_up_run, table):
         assert style.times(value) in drawn["audit"].headline
     first = table("gradient_flow").query("seq_len == 100 and moment == 'before training'")
     ends = first.pivot(index="model", columns="position", values="gradient_median")
-    for model, share in (ends[1] / ends[100]).items():
+    for model, share in ends[1].items():
         name = f"vanishes in {style.title_of(model)}"
         assert drawn["gradient_flow"].headline.endswith(name) == (share < VANISHED)
 
@@ -195,3 +204,194 @@ def test_many_labels_end_apart_and_in_their_order():
     wanted = sorted(np.random.default_rng(0).uniform(0, 100, 12))
     placed = style.apart(wanted, [9] * 12)
     assert (np.diff(placed) > 9 - 1e-9).all()
+
+
+# A model looks the same in all figures.
+
+PALETTE = {color for family in style.SPEC["families"].values() for color in family["colors"]}
+EVERYWHERE = ("None", "x", "^", ".", "|", "_")  # marks that are no model's
+
+
+def models_of(name, table):
+    """Models that a figure shows."""
+    if name == "audit":
+        measured = table("audit").query("n > 0")
+        return {model.split(" / ")[0] for model in measured["models"]}
+    if name == "causes":
+        rows = [row for panel in style.SPEC["causes"].values() for row in panel.values()]
+        learned = {"transformer"}  # reads nothing longer, so that it has a row without marks
+        return {row[1] for row in rows} - learned | {*table("forget_bias")["model"]}
+    return {*table(realistic.FIGURES[name][1].removesuffix("_cells"))["model"]}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_keeps_its_colour_and_its_marker(drawn, table, name):
+    models = pd.DataFrame({"model": sorted(models_of(name, table)), "architecture": ""})
+    looks = style.looks(models).values()
+    lines = [line for axis in drawn[name].figure.axes for line in axis.lines]
+    lines = [line for line in lines if line.get_color() in PALETTE and len(line.get_xdata())]
+    marks = {(line.get_color(), line.get_marker()) for line in lines}
+    marks = {mark for mark in marks if mark[1] not in EVERYWHERE}
+    assert {line.get_color() for line in lines} == {look["color"] for look in looks}
+    assert marks in (set(), {(look["color"], look["marker"]) for look in looks})
+
+
+# They are read on a page, and each says on what it stands.
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_text_can_be_read_at_the_width_of_a_page(drawn, name):
+    """On 830 pixels, as GitHub shows a README."""
+    figure = drawn[name].figure
+    assert figure.get_figwidth() <= 10
+    pixels = 830 / figure.get_tightbbox().width / 72
+    texts = [text for text in figure.findobj(matplotlib.text.Text) if text.get_text().strip()]
+    assert min(text.get_fontsize() for text in texts) * min(pixels, 2) > 8
+
+
+def test_footers_are_those_of_one_file():
+    """Scripts name them; each is of use."""
+    named = set()
+    for path in ROOT.glob("workflow/scripts/*_figure.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "style.drawing":
+                footer = node.args[2]
+                if isinstance(footer, ast.Name):  # chosen above
+                    footer = re.search(rf"{footer.id} = .*", path.read_text())[0]
+                    named |= set(re.findall(r'"(\w+)"', footer)) & set(style.SPEC["footers"])
+                else:
+                    assert footer.value in style.SPEC["footers"], path
+                    named.add(footer.value)
+    assert named == set(style.SPEC["footers"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_damaged_table_is_named(made_up_run, tmp_path, name):
+    shutil.copytree(made_up_run[0] / "tables", tmp_path / "tables")
+    table = realistic.FIGURES[name][1]
+    path = tmp_path / f"tables/{table[0] if isinstance(table, tuple) else table}.parquet"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=f"{path.name} is damaged"):
+        realistic.draw(tmp_path, [name])
+
+
+# What each of them makes of a run.
+
+
+def test_causes_are_those_of_the_measures(drawn, made_up_run, table):
+    run = Run.of_files(made_up_run[0].glob("tables/*_cells.parquet"))
+    titles = [axis.get_title(loc="left") for axis in drawn["causes"].figure.axes]
+    titles = [" ".join(title.split()) for title in titles]
+    dose, noise, interventions, moments, followed, longer = titles
+    biases = select(run, "forget_bias", EVERY)
+    right = [measures.gradient_predicts(biases.at(n), VANISHED).value for n in (25, 50)]
+    assert f"{100 * min(right):.0f} % to {100 * max(right):.0f} %" in dose
+    sides = [select(run, f"forget_bias_batch{n}", "lstm_bias_2", 25) for n in (8, 128)]
+    assert style.times(measures.steps_ratio(*sides).value) in noise
+    cut = select(run, "gradient_cut", "lstm_chrono_cut", 50).cells["solved_step"]
+    assert f"gradient cut {cut.count()} of {len(cut)}" in drawn["causes"].headline
+    assert "3 of 5" in interventions  # of the made-up run: not the default, not the cut one
+    leads = table("readout_cells").query("model == 'transformer_last'")
+    leads = leads.groupby("seq_len")["attention_lead_steps"].median()
+    assert f"{leads.min():+.0f} to {leads.max():+.0f} steps" in moments
+    assert "other's cell state" in followed and "hidden" not in followed
+    cells = table("recall_cells").query("model == 'transformer_matched' and seq_len == 100")
+    assert f"Transformer {100 * cells['accuracy_2x'].median():.0f} %" in longer
+    texts = [text for text, _ in drawn["causes"].texts]
+    assert "core.positions.table is\nlearned and has 25 positions" in texts
+
+
+def test_causes_say_how_many_runs_each_share_is_of(made_up_run, tmp_path):
+    """Answers are asked of solved runs: here of two, and of none of the others."""
+    shutil.copytree(made_up_run[0] / "tables", tmp_path / "tables")
+    path = tmp_path / "tables/recall_cells.parquet"
+    cells = pd.read_parquet(path)
+    lost = (cells["model"] == "lstm_chrono") & (cells["seed"] > 1)
+    lost |= cells["model"] == "transformer_matched"
+    cells = cells.assign(solved=cells["solved"] & ~lost)
+    cells.to_parquet(path)
+    shown = drawings(realistic.draw, tmp_path, ["causes"])["causes"]
+    labels = [label.get_text() for label in shown.figure.axes[-1].get_yticklabels()]
+    assert labels[:3] == ["chrono LSTM, 2×, n = 2", "chrono LSTM, 4×, n = 2", "Transformer, 2×"]
+    assert [text for text, _ in shown.texts].count("no solved run") == 2
+
+
+def test_causes_without_what_is_shown_beside_them(made_up_run, tmp_path):
+    tables = made_up_run[0] / "tables"
+    paths = [tables / f"{name}.parquet" for name in realistic.OF_CAUSES]
+    files = [tmp_path / f"causes.{suffix}" for suffix in ("png", "svg")]
+    arguments = paths, [], realistic.CAUSES, realistic.STYLE, *files
+    shown = drawings(causes_figure.main, *arguments)["causes"]
+    texts = [text.replace("\n", " ") for text, _ in shown.texts]
+    assert "Gradient noise: one batch size in this run" in texts
+    assert texts.count("not in this run") == 4 and texts.count("no solved run") == 2
+
+
+def test_a_window_of_rates_that_reaches_the_last_one_tried_is_at_least_so_wide(tmp_path):
+    """Two models, three rates; the window of the second begins at the lowest."""
+    rows = [("lstm", 0.001, 0), ("lstm", 0.003, 2), ("lstm", 0.01, 1)]
+    rows += [("gru", 0.001, 2), ("gru", 0.003, 2), ("gru", 0.01, 0)]
+    table = pd.DataFrame(rows, columns=["model", "lr", "solved"])
+    table = table.assign(architecture=table["model"], seq_len=25, n=2, budget_steps=3000)
+    table["chosen"] = [False, True, False, True, False, False]
+    conditions = {"device_name": "a CPU", "torch": "2", "threads": 1}
+    cells = pd.concat([table, table]).assign(**conditions)
+    for name, frame in (("table", table), ("cells", cells)):
+        frame.to_parquet(tmp_path / f"{name}.parquet")
+    paths = [tmp_path / name for name in ("table.parquet", "cells.parquet")]
+    files = [tmp_path / f"rates.{suffix}" for suffix in ("png", "svg")]
+    shown = drawings(rates_figure.main, *paths, realistic.STYLE, *files)["rates"]
+    assert re.match(r"1 of 2 best learning rates are .* may lie beyond", shown.headline)
+    texts = [text for text, _ in shown.texts]
+    assert {"1×", "≥ 3×"} <= {*texts}
+    assert "n = 2 tuning seeds" in shown.footer
+    fills = [
+        line.get_fillstyle() for line in shown.figure.axes[0].lines if line.get_color() != "C0"
+    ]
+    assert {"none", "full", "left"} <= {*fills}
+
+
+def test_attention_of_a_model_that_no_run_solved_is_not_what_was_found(table):
+    attention = table("attention").query("seq_len == 100")
+    solved = attention[attention["model"] == "transformer_matched"]
+    assert "Transformer (matched)" in attention_figure.finding(solved, 100)
+    assert "No model" in attention_figure.finding(attention.iloc[:0], 100)
+
+
+def test_the_headline_of_attention_is_of_solved_models(made_up_run, tmp_path):
+    shutil.copytree(made_up_run[0] / "tables", tmp_path / "tables")
+    path = tmp_path / "tables/recall_cells.parquet"
+    cells = pd.read_parquet(path)
+    found = drawings(realistic.draw, tmp_path, ["attention"])["attention"].headline
+    (first,) = (m for m in cells["model"].unique() if style.title_of(m) in found and "trans" in m)
+    cells.loc[cells["model"] == first, "solved_step"] = np.nan
+    cells.to_parquet(path)
+    without = drawings(realistic.draw, tmp_path, ["attention"])["attention"].headline
+    assert style.title_of(first) not in without and "Transformer" in without
+
+
+def test_a_model_that_never_trained_is_named_with_its_reason(made_up_run, tmp_path):
+    """Its cells have no step, and there are no curves of it; one cell of another failed too."""
+    shutil.copytree(made_up_run[0] / "tables", tmp_path / "tables")
+    paths = [tmp_path / f"tables/recall{part}.parquet" for part in ("", "_cells", "_curves")]
+    _, cells, curves = map(pd.read_parquet, paths)
+    failed = (cells["model"] == "transformer") & (cells["seq_len"] == 100)
+    failed |= (cells["model"] == "lstm") & (cells["seq_len"] == 50) & (cells["seed"] == 0)
+    untrained = {"steps": 0, "status": "out of memory", "solved_step": np.nan}
+    cells.loc[failed, list(untrained)] = list(untrained.values())
+    keys = ["model", "seq_len", "seed"]
+    gone = pd.MultiIndex.from_frame(cells.loc[failed, keys])
+    curves = curves[~pd.MultiIndex.from_frame(curves[keys]).isin(gone)]
+    cells.to_parquet(paths[1])
+    curves.to_parquet(paths[2])
+    files = [tmp_path / f"memory.{suffix}" for suffix in ("png", "svg")]
+    shown = drawings(curves_figure.main, *paths, realistic.STYLE, *files)["memory"]
+    texts = [text for text, _ in shown.texts]
+    assert any(re.match(r"Transformer \(original\) \d of 6, 6 out of memory", t) for t in texts)
+    assert "LSTM 0 of 6, 1 out of memory" in texts
+    curves.iloc[:0].to_parquet(paths[2])
+    cells.assign(steps=0).to_parquet(paths[1])
+    shown = drawings(curves_figure.main, *paths, realistic.STYLE, *files)["memory"]
+    assert sum("of 6" in text for text, _ in shown.texts) == 4 * 3

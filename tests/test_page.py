@@ -15,9 +15,10 @@ import pytest
 from tests import realistic
 from tests.conftest import ROOT
 from workflow.scripts import report_page
+from workflow.seqbench.judging.compare import compare
 from workflow.seqbench.results.measures import ratio
 from workflow.seqbench.results.selecting import Run, select
-from workflow.seqbench.showing import page
+from workflow.seqbench.showing import page, tables
 
 CHROMIUM = shutil.which("chromium")
 PICTURES = ROOT / "tests/artefacts"
@@ -37,9 +38,9 @@ CHANGES = {  # selector: a value that is not its first, and the view in which it
 def run(made_up_run):
     """The folder of a made-up run with its report."""
     folder, plan = made_up_run
-    tables = sorted(folder.glob("tables/*.parquet"))
+    paths = sorted(folder.glob("tables/*.parquet"))
     (folder / "report").mkdir()
-    report_page.main(tables, SHARDS, plan.names(), folder / "report/index.html")
+    report_page.main(paths, SHARDS, plan.names(), folder / "report/index.html")
     return folder
 
 
@@ -90,8 +91,10 @@ def test_ratios_are_those_of_the_one_function(run, data):
     }
     cells = Run.of_files(run.glob("tables/*_cells.parquet"))
     for row in rows.sample(8, random_state=0).itertuples():
-        pair = (select(cells, row.experiment, m, row.seq_len) for m in (row.model, row.relative_to))
+        pair = [select(cells, row.experiment, m, row.seq_len) for m in (row.model, row.relative_to)]
         assert (row.ratio, row.low, row.high) == pytest.approx(ratio(*pair)[:3], nan_ok=True)
+        ram = ratio(*pair, of="call_memory_bytes")[:3]
+        assert (row.ram_ratio, row.ram_low, row.ram_high) == pytest.approx(ram, nan_ok=True)
 
 
 def test_curves_keep_their_ends_and_their_shape(run, data):
@@ -142,7 +145,7 @@ def open_page(browser, run):
     """A function that opens the report at a view; in the end nothing was complained of or asked for."""
     heard, contexts = [], []
 
-    def opened(view="", width=1200, scheme="light"):
+    def opened(view="", width=1200, scheme="light", file=run / "report/index.html"):
         context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, accept_downloads=True
         )
@@ -151,7 +154,7 @@ def open_page(browser, run):
         tab.on("console", lambda m: m.type in ("error", "warning") and heard.append(m.text))
         tab.on("pageerror", lambda error: heard.append(str(error)))
         tab.on("request", lambda r: r.url.startswith(QUIET) or heard.append(r.url))
-        tab.goto(f"{(run / 'report/index.html').as_uri()}{view}")
+        tab.goto(f"{file.as_uri()}{view}")
         settle(tab)
         return tab
 
@@ -305,6 +308,51 @@ def test_a_table_comes_down_as_it_is(open_page, run, tmp_path):
     )
 
 
+def test_ram_relative_to_a_model_is_the_one_ratio(open_page, run):
+    """With its interval, which a division on the page could not have."""
+    tab = open_page("#metric=ram&relative=lstm&models=lstm,transformer")
+    cells = Run.of_files(run.glob("tables/timing_cells.parquet"))
+    pair = [select(cells, "timing", model, 3000) for model in ("transformer", "lstm")]
+    estimate = (f"{value:#.3g}×" for value in ratio(*pair, of="call_memory_bytes")[:3])
+    records = tab.locator("#chart-view details.data").text_content()
+    assert "{} [{}, {}]".format(*estimate) in records
+
+
+def test_a_part_of_the_curves_comes_down_without_the_folder(open_page, data, tmp_path):
+    tab = open_page()
+    with tab.expect_download() as coming:
+        tab.click("[aria-label='Download recall_curves_thinned as CSV']")
+    coming.value.save_as(tmp_path / "thinned.csv")
+    frame = pd.read_csv(tmp_path / "thinned.csv")
+    assert list(frame) == ["model", "seq_len", "seed", "step", "train_loss_mean"]
+    cells = data["lists"]["recall_curves"]
+    assert len(frame) == sum(len(cell["x"]) for cell in cells)
+    last = frame.query("model == @cells[-1]['model'] and seq_len == @cells[-1]['seq_len']")
+    assert last.query("seed == @cells[-1]['seed']")["step"].tolist() == cells[-1]["x"]
+
+
+def test_a_run_is_held_against_another(open_page, run, tmp_path):
+    """The other one takes twice as long in every cell, and its claims are the same."""
+    other = tmp_path / "other"
+    shutil.copytree(run / "tables", other / "tables")
+    cells = pd.read_parquet(other / "tables/timing_cells.parquet")
+    slower = cells.assign(time_calibrated=2 * cells["time_calibrated"])
+    tables.write(slower, other / "tables/timing_cells.parquet")
+    table = compare(run, other)
+    tables.write(table, tmp_path / "compare.parquet")
+    paths = [*run.glob("tables/*.parquet"), tmp_path / "compare.parquet"]
+    report_page.main(paths, SHARDS, ["timing"], tmp_path / "compare.html")
+    tab = open_page(file=tmp_path / "compare.html")
+    assert tab.locator("nav a[href='#compare']").is_visible()
+    timed = table.query("part == 'timing'").dropna(subset=["value"])
+    assert timed["value"].tolist() == pytest.approx([0.5] * len(timed))
+    assert tab.locator("#compare-view .layer_2_marks path").count() == len(timed) > 15
+    assert tab.locator("#compare-rows tbody tr").count() == len(table)
+    assert "A faster" in tab.inner_text("#compare-rows")
+    PICTURES.mkdir(exist_ok=True)
+    tab.locator("#compare").screenshot(path=PICTURES / "page-compare-light-1200.png")
+
+
 def test_it_can_be_used_without_eyes_or_mouse(open_page):
     tab = open_page()
     nameless = tab.eval_on_selector_all(
@@ -323,7 +371,7 @@ def test_it_can_be_used_without_eyes_or_mouse(open_page):
     tab.keyboard.press("ArrowDown")
     settle(tab)
     assert tab.evaluate("document.activeElement.name") == "y"
-    assert "time of a call" in tab.inner_text("#said")
+    assert "time of a call" in tab.inner_text("#status")
     tab.focus("[name=models][value=lstm]")
     tab.keyboard.press("Space")
     settle(tab)

@@ -47,7 +47,7 @@ def test_a_block_without_its_table_is_refused_by_name(tmp_path):
 def test_the_page_of_results_holds_every_table_and_figure_under_its_heading(made_up_run, tmp_path):
     folder, plan = made_up_run
     shutil.copytree(folder / "tables", tmp_path / "tables")
-    realistic.draw(folder, plan, ["time", "decode"])
+    realistic.draw(folder, ["time", "decode"])
     shutil.copytree(folder / "figures", tmp_path / "figures")
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(plan.config))
     text = readme.results(tmp_path, "results/reference/cpu")
@@ -57,6 +57,7 @@ def test_the_page_of_results_holds_every_table_and_figure_under_its_heading(made
             assert re.sub(r"\W", "", line) in lines, path.name
     for name in ("time", "decode"):
         assert f"(../results/reference/cpu/figures/{name}.png)" in text
+    assert "*decode: Time and RAM of one call against sequence length;" in text
     # Each heading is in the contents, leads to itself and has something under it.
     headings = re.findall(r"^##+ (.+)$", text, re.MULTILINE)
     linked = re.findall(r"^ *- \[(.+)\]\(#(.+)\)$", text, re.MULTILINE)

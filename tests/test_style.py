@@ -43,3 +43,11 @@ def test_shipped_models_are_told_apart_without_colour():
 def test_a_ratio_in_a_figure_is_short():
     assert style.times(3.78) == "3.8×"
     assert style.times(74.6) == "75×"
+
+
+def test_a_figure_without_lines_has_no_labels():
+    style.label_ends(style.plt.figure().add_subplot(), [])
+
+
+def test_a_shipped_model_is_known_by_its_name():
+    assert style.looks(table(MODELS, "not known")) == style.looks(table(MODELS))

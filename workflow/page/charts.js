@@ -6,18 +6,19 @@ const SHAPES = { o: "circle", p: "triangle-up", "*": "triangle-up", s: "square",
 const DASHES = { "-": [1, 0], "--": [7, 4], ":": [2, 3], "-.": [7, 3, 2, 3] };
 
 // Metrics by kind of experiment: title, unit, and value, low and high of a row of its table.
-// relative: what becomes of a ratio of times; "quotient" divides the values.
+// relative: the same against another model, from a row p of the table `relative`, the row and that of the other model.
 const METRICS = {
   timing: {
-    seconds: { title: "time of a call", unit: "s", relative: (r) => [r.ratio, r.low, r.high],
+    seconds: { title: "time of a call", unit: "s", relative: (p) => [p.ratio, p.low, p.high],
       of: (r) => [r.time_median_s, r.time_low_s, r.time_high_s] },
-    calibration: { title: "time in calibration units", unit: "units", relative: (r) => [r.ratio, r.low, r.high],
+    calibration: { title: "time in calibration units", unit: "units", relative: (p) => [p.ratio, p.low, p.high],
       of: (r) => [r.time_calibrated_median, r.time_calibrated_low, r.time_calibrated_high] },
-    tokens: { title: "tokens per second", unit: "tokens/s", more: true, relative: (r) => [1 / r.ratio, 1 / r.high, 1 / r.low],
+    tokens: { title: "tokens per second", unit: "tokens/s", more: true, relative: (p) => [1 / p.ratio, 1 / p.high, 1 / p.low],
       of: (r) => [r.tokens_per_s, r.tokens_per_s * r.time_median_s / r.time_high_s, r.tokens_per_s * r.time_median_s / r.time_low_s] },
-    ram: { title: "RAM that a call adds", unit: "B", of: (r) => [r.call_memory_bytes], relative: "quotient" },
-    flops: { title: "operations of a call, closed form", unit: "FLOP", of: (r) => [r.flops], relative: "quotient" },
-    rate: { title: "operations per second", unit: "FLOP/s", more: true, of: (r) => [r.gflops_per_s * 1e9], relative: "quotient" },
+    ram: { title: "RAM that a call adds", unit: "B", of: (r) => [r.call_memory_bytes], relative: (p) => [p.ram_ratio, p.ram_low, p.ram_high] },
+    flops: { title: "operations of a call, closed form", unit: "FLOP", of: (r) => [r.flops], relative: (p, r, other) => [r.flops / other.flops] },
+    rate: { title: "operations per second", unit: "FLOP/s", more: true, of: (r) => [r.gflops_per_s * 1e9],
+      relative: (p, r, other) => [p.ratio, p.high, p.low].map((ratio) => r.flops / other.flops / ratio) },
   },
   training: {
     solved: { title: "share of runs solved", unit: "%", linear: true, more: true, of: (r) => [r.solved_share, r.solved_low, r.solved_high] },
@@ -185,7 +186,7 @@ function shareAgainstCost(points, models, { title, unit }, { type, interval }) {
 }
 
 // The audit: ratio of times at each step, a line per length, the longest in front.
-function auditLadder(values, longest) {
+function auditSteps(values, longest) {
   const labelExpr = narrow() ? "split(datum.label, '.')[0]" : "split(datum.label, ' ')";
   const x = { field: "step", type: "ordinal", title: null, sort: null, axis: { labelAngle: 0, labelExpr } };
   const y = quantity("value", "Transformer's time / LSTM's time", "×", "log", [1, ...values.flatMap((r) => [r.value, r.low, r.high])]);

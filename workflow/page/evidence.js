@@ -38,18 +38,18 @@ function drawAudit() {
   const values = placed.map((r) => ({ step: `${r.step}. ${r.title}`, length: r.seq_len, value: r.value, low: r.low, high: r.high,
     text: r.found, short: `${digits(r.value)}×` }));
   const records = values.map((v) => ({ step: v.step, tokens: digits(v.length), ratio: v.text }));
-  if (values.length) show("audit-view", auditLadder(values, Math.max(...values.map((v) => v.length))), records);
+  if (values.length) show("audit-view", auditSteps(values, Math.max(...values.map((v) => v.length))), records);
   fill("audit-steps", distinct(time.map((r) => r.title)).map((title) => {
     const of = time.filter((r) => r.title === title);
-    const found = of.map((r) => (known(r.seq_len) ? `${tokens(r.seq_len)}: ${r.found}` : r.found)).join("; ");
-    return element("li", {}, element("b", {}, title), `: ${of[0].sentence} `, element("span", { class: "soft" }, found));
+    const ratios = of.map((r) => (known(r.seq_len) ? `${tokens(r.seq_len)}: ${r.found}` : r.found)).join("; ");
+    return element("li", {}, element("b", {}, title), `: ${of[0].sentence} `, element("span", { class: "soft" }, ratios));
   }));
   const recall = rows("audit", (r) => r.part === "recall"), measures = distinct(recall.map(measureOf));
   const key = (r) => `${r.step}. ${r.title}|${r.condition}`;
   fill("audit-recall", tableOf(distinct(recall.map(key)).map((one) => {
     const of = recall.filter((r) => key(r) === one), [step, model] = one.split("|");
-    const found = Object.fromEntries(measures.map((m) => [m, of.find((r) => measureOf(r) === m)?.found ?? "–"]));
-    return { step, model, ...found, "what changed": of[0].sentence };
+    const estimates = Object.fromEntries(measures.map((m) => [m, of.find((r) => measureOf(r) === m)?.found ?? "–"]));
+    return { step, model, ...estimates, "what changed": of[0].sentence };
   })));
 }
 
@@ -92,16 +92,19 @@ function drawComparison() {
 }
 
 function drawTables() {
-  const download = (name) => () => {
-    const link = element("a", { href: URL.createObjectURL(new Blob([csv(name)], { type: "text/csv" })), download: `${name}.csv` });
+  const download = (name, columns, records) => () => {
+    const file = new Blob([csv(columns, records())], { type: "text/csv" });
+    const link = element("a", { href: URL.createObjectURL(file), download: `${name}.csv` });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   };
-  const button = (name) => element("button", { type: "button", onclick: download(name), "aria-label": `Download ${name} as CSV` }, "CSV");
+  const button = (name, ...content) =>
+    element("button", { type: "button", onclick: download(name, ...content), "aria-label": `Download ${name} as CSV` }, "CSV");
   const whole = Object.entries(DATA.tables).map(([name, table]) => ({ table: name, rows: table.rows.toLocaleString("en"),
-    columns: String(Object.keys(table.columns).length), "": button(name) }));
+    columns: String(Object.keys(table.columns).length), "": button(name, Object.keys(table.columns), () => rows(name)) }));
   const long = Object.keys(DATA.lists).map((name) => ({ table: name, rows: "many", columns: "–",
-    "": element("a", { href: `../tables/${name}.parquet` }, "Parquet, in the run's folder") }));
+    "": element("span", {}, button(`${name}_thinned`, ...thinned(name)), " thinned; whole in the run's folder: ",
+      element("a", { href: `../tables/${name}.parquet` }, "Parquet")) }));
   fill("table-rows", tableOf([...whole, ...long]));
 }
 

@@ -57,9 +57,17 @@ function tableOf(records, caption) {
     element("tbody", {}, records.map((r) => element("tr", {}, labels.map((key) => element("td", look[key], r[key] ?? ""))))));
 }
 
-// A table of the run as CSV (RFC 4180).
-function csv(name) {
+// What the page holds of a table of curves or samples: its columns, and a function that makes a row per entry.
+function thinned(name) {
+  const entry = name.endsWith("_curves") ? ["step", "train_loss_mean"] : ["round", "sample_s"];
+  const keys = Object.keys(DATA.lists[name][0] ?? {}).filter((key) => !["x", "y"].includes(key));
+  const rowsOfCell = ({ x, y, ...cell }) => x.map((at, i) => ({ ...cell, at, y: y[i] }));
+  return [[...keys, ...entry], () => DATA.lists[name].flatMap(rowsOfCell)];
+}
+
+// A table as CSV (RFC 4180).
+function csv(columns, records) {
   const quoted = (v) => (v === null || v === undefined ? "" : /[",\n]/.test(v) ? `"${String(v).replaceAll('"', '""')}"` : v);
-  const lines = [Object.keys(DATA.tables[name].columns), ...rows(name).map(Object.values)];
+  const lines = [columns, ...records.map(Object.values)];
   return lines.map((line) => line.map(quoted).join(",")).join("\r\n") + "\r\n";
 }

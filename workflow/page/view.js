@@ -49,7 +49,7 @@ function change(part) {
   const fragment = String(new URLSearchParams(kept.map(([k, v]) => [k, v === false ? "off" : String(v)])));
   history.replaceState(null, "", `#${fragment.replaceAll("%2C", ",") || "overview"}`);
   draw();
-  byId("said").textContent = `${words(state.experiment)}, ${titleNow()}`;
+  byId("status").textContent = `${words(state.experiment)}, ${titleNow()}`;
 }
 
 // ---- Values in the metric chosen, relative to a model where one is
@@ -62,13 +62,10 @@ function measured(r) {
   const metric = metricNow();
   if (!state.relative) return metric.of(r);
   if (r.model === state.relative) return known(metric.of(r)[0]) ? [1] : [];
-  if (metric.relative === "quotient") {
-    const [base] = rows(state.experiment, (b) => b.model === state.relative && b.seq_len === r.seq_len);
-    return base ? [metric.of(r)[0] / metric.of(base)[0]] : [];
-  }
+  const [other] = rows(state.experiment, (b) => b.model === state.relative && b.seq_len === r.seq_len);
   const alike = (p) => p.experiment === state.experiment && p.model === r.model && p.seq_len === r.seq_len;
   const [pair] = rows("relative", (p) => alike(p) && p.relative_to === state.relative);
-  return pair ? metric.relative(pair) : [];
+  return pair ? metric.relative(pair, r, other) : [];
 }
 const whyNot = (r) => [r.out_of_memory && "out of memory", r.over_budget && "over budget", r.diverged && "diverged",
   r.steps_to_solve_median === Infinity && "not solved within the budget"].filter(Boolean).join(", ") || "no value";

@@ -111,6 +111,8 @@ def either(names):
 
 # Experiments of which the figure `causes` is made.
 CAUSES = ("recall", "readout", "forget_bias", "gradient_cut", "asked_everywhere", "curriculum")
+# Experiments that it shows where the run has them.
+BESIDE = ("forget_bias_batch8", "forget_bias_batch128", "recall_positions")
 
 # What shows a run, and the table without which it cannot be made.
 SHOWN = {f"figures/{plan.figure(name)}.png": name for name in plan.names()} | {
@@ -147,6 +149,12 @@ def tables_of(run):
     for experiment in plan.names(on_demand=False):
         names += [experiment, f"{experiment}_cells", f"{experiment}_{plan.lists(experiment)}"]
     return [f"{run}/tables/{name}.parquet" for name in names]
+
+
+def shown_beside(run):
+    """Cells of a run that the figure `causes` shows beside those that it takes."""
+    wanted = {f"{run}/tables/{name}_cells.parquet" for name in BESIDE}
+    return sorted(wanted & set(tables_of(run)))
 
 
 remember_call(

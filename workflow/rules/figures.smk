@@ -158,6 +158,7 @@ rule causes_figure:
     """Draw what the interventions show."""
     input:
         cells=expand("{{run}}/tables/{experiment}_cells.parquet", experiment=CAUSES),
+        beside=asks(shown_beside),
         causes=static("statements/causes.yaml"),
         mplstyle=static("figures.mplstyle"),
         spec=static("figures.yaml"),

@@ -1,33 +1,35 @@
 """The figure of attention at each position at the end of training."""
 
-import pandas as pd
-
 from workflow.seqbench import log
+from workflow.seqbench.results.selecting import read_table
 from workflow.seqbench.showing import style
-
-FOOTER = "n = {n} seeds, of which the named number solved it; line: median, band: range over all"
 
 
 def main(table, cells, mplstyle, png, svg):
     """Draw the table `attention` at the longest length, with how many runs solved the task."""
-    table, cells = pd.read_parquet(table), pd.read_parquet(cells)
-    with style.drawing(mplstyle, cells, FOOTER, png, svg, size=(6.4, 3.8)) as (axis,):
+    table, cells = read_table(table), read_table(cells)
+    with style.drawing(mplstyle, cells, "attention", png, svg, size=(6.4, 3.8)) as (axis,):
         axis.set(xlabel="position of the token", ylabel="mean attention")
         if table.empty:
             return
         longest = table["seq_len"].max()
         table, cells = (part[part["seq_len"] == longest] for part in (table, cells))
-        style.headline(axis, finding(table))
-        draw_models(axis, table, cells.groupby("model")["solved_step"].agg(["count", "size"]))
+        solved = cells.groupby("model")["solved_step"].agg(["count", "size"])
+        style.headline(axis, finding(table[table["model"].map(solved["count"]) > 0], longest))
+        draw_models(axis, table, solved)
 
 
-def finding(table):
-    """Who looks at the first token most, in multiples of an even look."""
+def finding(table, seq_len):
+    """Who of those that solve it looks at the first token most, in multiples of an even look."""
+    if table.empty:
+        return f"No model that looks at its tokens recalls the first of {seq_len}"
     first = table[table["position"] == 1]
     most = first.loc[first["attention_median"].idxmax()]
     times = style.times(most["attention_median"] / most["uniform"])
     name = style.title_of(most["model"])
-    return f"After training, {name} looks at the first of {most['seq_len']} tokens {times} as much as evenly"
+    return (
+        f"After training, {name} looks at the first of {seq_len} tokens {times} as much as evenly"
+    )
 
 
 def draw_models(axis, table, solved):

@@ -1,18 +1,14 @@
-"""The figure of the audit: both ladders from above, each step one change of protocol."""
+"""The figure of the audit: the steps of both parts from above, each one change of protocol."""
 
 import numpy as np
 import pandas as pd
 
 from workflow.seqbench import log
+from workflow.seqbench.results.selecting import read_table
 from workflow.seqbench.showing import style
 
 STEPS = style.ORIGINAL_STEPS
-# How the models look beside each other: color, marker, how far below the middle of their step.
-MODELS = {"transformer": (style.TRANSFORMER, "s", -0.2), "lstm": (style.LSTM, "o", 0.2)}
-FOOTER = (
-    "left: n processes, bar: 95 % interval; right: n seeds, a mark each, bar: median, open triangle: unsolved"
-    f" within the budget (dashed), hollow: ended unsolved; dotted: the {STEPS} steps of the original"
-)
+SIDES = {"transformer": -0.2, "lstm": 0.2}  # how far a model is below the middle of its step
 
 
 def main(table, cells, trainings, mplstyle, png, svg):
@@ -21,17 +17,23 @@ def main(table, cells, trainings, mplstyle, png, svg):
     cells: of the experiment timing, for the conditions; trainings: cells of all that train, one mark
     per run.
     """
-    audit, cells = pd.read_parquet(table), pd.read_parquet(cells)
-    runs = pd.concat([pd.read_parquet(path) for path in trainings], ignore_index=True)
+    audit, cells = read_table(table), read_table(cells)
+    runs = pd.concat([read_table(path) for path in trainings], ignore_index=True)
+    audit["model"] = audit["models"].str.split(" / ").str[0]  # of a ratio, the Transformer
+    looks = style.looks(audit.assign(architecture=""))
     time, recall = (audit[audit["part"] == part] for part in ("time", "recall"))
-    shape = {"size": (10.4, 1.3 + 0.45 * audit["step"].max()), "panels": 2}
-    with style.drawing(mplstyle, cells, FOOTER, png, svg, **shape) as (left, right):
+    shape = {
+        "size": (10, 1.3 + 0.45 * audit["step"].max()),
+        "panels": 2,
+        "about": {"steps": STEPS},
+    }
+    with style.drawing(mplstyle, cells, "audit", png, svg, **shape) as (left, right):
         measured = time.dropna(subset=["value", "seq_len"])
         longest = measured["seq_len"].mode().max()  # of the lengths that most steps have
         line = measured[measured["seq_len"] == longest]
         style.headline(left, finding(line))
-        draw_times(left, measured, longest)
-        draw_trainings(right, recall, runs)
+        draw_times(left, measured, longest, looks)
+        draw_trainings(right, recall, runs, looks)
         for axis, rows in ((left, time), (right, recall)):
             draw_steps(axis, rows)
 
@@ -45,7 +47,7 @@ def finding(line):
     return f"Measured properly, the {first} that the original printed at {length} become {last}"
 
 
-def draw_times(axis, rows, longest):
+def draw_times(axis, rows, longest, looks):
     """The ratio of times at each step: the longest length in front, the others thin behind it.
 
     Lengths that were measured at later steps only are left to the table.
@@ -57,45 +59,50 @@ def draw_times(axis, rows, longest):
         values, places = line["value"], line["step"] - 1
         name, look = f"{seq_len:,}", {"color": "0.45", "ha": "center"}
         if seq_len == longest:
-            name, look = f"{name} tokens", {"color": style.TRANSFORMER, "ha": "left"}
-            bars = np.clip([values - line["low"], line["high"] - values], 0, None)
-            width = {"marker": "s", "lw": 2.4, "elinewidth": 1.4, "zorder": 3}
-            axis.errorbar(values, places, xerr=bars, color=style.TRANSFORMER, **width)
-            bold = {"color": style.TRANSFORMER, "fontsize": 10, "weight": "bold", "va": "center"}
-            for at in zip(values, places, strict=True):
-                style.note(axis, style.times(at[0]), at, (9, 0), **bold)
+            name, look = f"{name} tokens", {"color": "0.2", "ha": "left"}
+            axis.plot(values, places, color="0.2", lw=2.4, zorder=2)
+            for row in line.itertuples():
+                draw_ratio(axis, row, looks[row.model])
         else:
             axis.plot(values, places, color="0.6", lw=0.9, marker=".", ms=3, zorder=1)
         style.note(axis, name, (values.iloc[0], places.iloc[0]), (0, 7), **look)
     axis.set_xlim(axis.get_xlim()[0] / 1.2, axis.get_xlim()[1] * 1.6)
-    style.plain_log_ticks(axis.xaxis, "{:g}×")
+    style.plain_log_ticks(axis.xaxis, "{:g}×", (1, 3))
     axis.set(title="Speed", xlabel="time of the Transformer / time of the LSTM")
 
 
-def draw_trainings(axis, rows, runs):
+def draw_ratio(axis, row, look):
+    """A Transformer's time over the LSTM's at one step, with its interval and as a number."""
+    at, color, marker = (row.value, row.step - 1), look["color"], look["marker"]
+    bars = np.clip([[row.value - row.low], [row.high - row.value]], 0, None)
+    axis.errorbar(*at, xerr=bars, color=color, marker=marker, elinewidth=1.4, zorder=3)
+    bold = {"color": "0.15", "fontsize": 10, "weight": "bold", "va": "center"}
+    style.note(axis, style.times(row.value), at, (9, 0), **bold)
+
+
+def draw_trainings(axis, rows, runs, looks):
     """Steps that each run took to solve the task.
 
     What was printed is one training that ended unsolved, with its loss beside it.
     """
     axis.axvline(STEPS, color="0.6", lw=0.8, ls=":", zorder=0)
-    steps, runs = (
-        rows[rows["measure"] == "steps_to_solve"],
-        runs.rename(columns={"model": "models"}),
-    )
-    trained = steps.merge(runs, on=["experiment", "models", "seq_len"])
-    for (step, model), of_step in trained.groupby(["step", "condition"]):
-        color, marker, side = MODELS[model]
-        style.runs(axis, step - 1 + side, of_step, color, marker)
+    steps = rows[rows["measure"] == "steps_to_solve"]
+    trained = steps.merge(runs, on=["experiment", "model", "seq_len"])
+    for (step, condition, model), of_step in trained.groupby(["step", "condition", "model"]):
+        style.runs(axis, step - 1 + SIDES[condition], of_step, looks[model])
     for row in rows[rows["experiment"].str.startswith("original")].itertuples():
-        color, marker, side = MODELS[row.condition]
-        at = STEPS, row.step - 1 + side
+        color, marker = looks[row.model]["color"], looks[row.model]["marker"]
+        at = STEPS, row.step - 1 + SIDES[row.condition]
         axis.plot(*at, marker, color=color, mfc="white", zorder=3)
         loss = f"→ ended at a loss of {row.value:.2f}"
         style.note(axis, loss, at, (5, 0), color=color, va="center")
-    style.solving_axis(axis, runs if trained.empty else trained, rows["step"].unique())
+    style.solving_axis(axis, runs if trained.empty else trained)
     axis.set_title(f"Recall, {rows['seq_len'].dropna().max()} tokens")
-    for name, color, x in (("● LSTM", style.LSTM, 1), ("■ Transformer", style.TRANSFORMER, 0.84)):
-        axis.text(x, 1.02, name, color=color, ha="right", transform=axis.transAxes, fontsize=8.5)
+    for name, color, y in (
+        ("● LSTM", style.LSTM, 1.02),
+        ("■ Transformer", style.TRANSFORMER, 1.06),
+    ):
+        axis.text(1, y, name, color=color, ha="right", transform=axis.transAxes, fontsize=8.5)
 
 
 def draw_steps(axis, rows):
@@ -105,8 +112,7 @@ def draw_steps(axis, rows):
         title, counts = group["title"].iloc[0], group.loc[group["n"] > 0, "n"]
         names.append(title if counts.empty else f"{title}, n = {style.span(counts)}")
         if counts.empty:
-            place = {"xycoords": axis.get_yaxis_transform(), "ha": "center", "va": "center"}
-            style.note(axis, "not in this run", (0.4, step - 1), (0, 0), fontsize=8.5, **place)
+            style.absent(axis, step - 1)
     style.row_names(axis, names)
     axis.tick_params(axis="y", labelsize=9, length=0)
     axis.grid(visible=False, axis="y")

@@ -1,11 +1,10 @@
 """A figure of what a call costs against sequence length: time on linear and log axes, RAM."""
 
 import numpy as np
-import pandas as pd
 
 from workflow.seqbench import log
 from workflow.seqbench.results import measures
-from workflow.seqbench.results.selecting import Selection
+from workflow.seqbench.results.selecting import Selection, read_table
 from workflow.seqbench.showing import style
 
 
@@ -14,16 +13,15 @@ def main(table, cells, mplstyle, panels, stacked, png, svg):
 
     A cell without a result is marked by a cross at the top.
     """
-    summary, cells = pd.read_parquet(table), pd.read_parquet(cells)
+    summary, cells = read_table(table), read_table(cells)
     first, chosen = cells.iloc[0], [style.SPEC["panels"][name] for name in panels]
     call = style.SPEC["calls"].get(first["workload"], first["workload"])
     length = f"{'context' if first['workload'] == 'decode' else 'sequence'} length (tokens)"
     known = any(summary[bound].notna().any() for panel in chosen for bound in panel["bounds"])
-    bars = "bar: 95 % interval of a time; " if known else ""
-    footer = f"n = {{n}} processes, a dot each; line: median; {bars}"
-    footer += f"batch {first['batch_size']}, {first['mode']} mode"
-    size = (5.6, 0.9 + 3 * len(panels)) if stacked else (0.4 + 5 * len(panels), 4.2)
-    shape = {"size": size, "panels": len(panels), "stacked": stacked}
+    footer = "call" if known else "call_without_interval"
+    size = (5.6, 0.9 + 3 * len(panels)) if stacked else (0.4 + 4.6 * len(panels), 4)
+    shape = {"size": size, "panels": len(panels), "columns": 1 if stacked else None}
+    shape["about"] = first[["batch_size", "mode"]]
     with style.drawing(mplstyle, cells, footer, png, svg, **shape) as axes:
         models = [Selection(*of_model) for of_model in cells.groupby("model", sort=False)]
         style.headline(axes[0], relative(models, chosen[0]))

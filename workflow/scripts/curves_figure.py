@@ -1,26 +1,23 @@
 """A figure of training losses against steps, one panel per sequence length."""
 
 import numpy as np
-import pandas as pd
 
 from workflow.seqbench import log
+from workflow.seqbench.results.selecting import read_table
 from workflow.seqbench.showing import style
 
 SMOOTHING = 10  # steps of the running mean that a line shows; single steps are too noisy to read
 POINTS = 120  # of a line, evenly on the log axis
-FOOTER = (
-    "n = {n} seeds, thin, and their median, thick (a run that ended counts with its last loss);"
-    " running means; ×: ended unsolved"
-)
 
 
 def main(table, cells, curves, mplstyle, png, svg):
     """Draw the curves (one row per model, seq_len, seed and step) with the floors of the table."""
-    summary, cells, curves = (pd.read_parquet(path) for path in (table, cells, curves))
-    lengths, longest = sorted(summary["seq_len"].unique()), curves["step"].max()
-    shape = {"size": (5.6, 0.9 + 2 * len(lengths)), "panels": len(lengths), "stacked": True}
+    summary, cells, curves = map(read_table, (table, cells, curves))
+    lengths = sorted(summary["seq_len"].unique())
+    longest = max(cells["steps"].max(), 10 * SMOOTHING)
+    shape = {"size": (5.6, 0.9 + 2 * len(lengths)), "panels": len(lengths), "columns": 1}
     shape |= {"sharex": True, "sharey": True}
-    with style.drawing(mplstyle, cells, FOOTER, png, svg, **shape) as axes:
+    with style.drawing(mplstyle, cells, "curves", png, svg, **shape) as axes:
         style.headline(axes[0], finding(summary[summary["seq_len"] == lengths[-1]]))
         axes[0].set(xscale="log", xlim=(SMOOTHING, longest * 1.15), ylim=(-0.3, 5), yticks=range(5))
         axes[0].xaxis.set_major_formatter("{x:,.0f}")
@@ -46,7 +43,8 @@ def finding(rows):
 def draw_length(axis, summary, cells, curves):
     """Floors, then median and seeds of each model, a cross where a run ended that was not solved.
 
-    The floors are what can be reached without any memory of the order: chance and a bag of tokens.
+    The floors are what can be reached without knowing the order: chance and a bag of tokens. A model
+    of which no run trained is named at the right, with the reason.
     """
     floors = summary.iloc[0]
     for column, name in (
@@ -55,22 +53,30 @@ def draw_length(axis, summary, cells, curves):
     ):
         axis.axhline(floors[column], **style.DASHED)
         style.note(axis, name, (SMOOTHING, floors[column]), (3, -2), va="top")
-    solved, medians = summary.set_index("model")[["solved", "n"]], []
-    for model, rows, look in style.models(curves):
+    solved, medians, untrained = summary.set_index("model")[["solved", "n"]], [], []
+    for model, _, look in style.models(summary):
+        of_model, color = cells[cells["model"] == model], look["color"]
+        failed = of_model.loc[of_model["steps"] == 0, "status"].value_counts()
+        count, n = solved.loc[model]
+        name = f"{style.title_of(model)} {count} of {n}"
+        name = ", ".join([name, *(f"{k} {status}" for status, k in failed.items())])
+        rows = curves[curves["model"] == model]
+        if rows.empty:
+            untrained.append((name, axis.get_xlim()[1], floors["chance_loss_nats"], color))
+            continue
         losses = rows.pivot(index="step", columns="seed", values="train_loss")
         # A run that ended stays where it was: it is not missing from the median.
         smooth = losses.ffill().rolling(SMOOTHING, min_periods=1).mean()
-        median, color = smooth.median(axis=1), look["color"]
+        median = smooth.median(axis=1)
         shown = np.unique(np.geomspace(1, len(smooth), POINTS).round()).astype(int) - 1
         seeds = smooth.where(losses.notna()).iloc[shown]
         axis.plot(seeds.index, seeds, lw=0.6, alpha=0.45, color=color)
         axis.plot(median.index[shown], median.iloc[shown], lw=2, **style.line(look))
-        unsolved = cells[(cells["model"] == model) & cells["solved_step"].isna()]
+        unsolved = of_model[of_model["solved_step"].isna() & (of_model["steps"] > 0)]
         last = [smooth.loc[run.steps, run.seed] for run in unsolved.itertuples()]
         axis.plot(unsolved["steps"], last, "x", color=color, ms=5, mew=1.4)
-        k, n = solved.loc[model]
-        medians.append((f"{style.title_of(model)} {k} of {n}", median, color))
-    style.label_ends(axis, beside(medians, floors["chance_loss_nats"]))
+        medians.append((name, median, color))
+    style.label_ends(axis, [*beside(medians, floors["chance_loss_nats"]), *untrained])
 
 
 def beside(medians, chance):

@@ -1,23 +1,17 @@
 """The figure of recall against distance: who solves it, and after how much training."""
 
 import numpy as np
-import pandas as pd
 
 from workflow.seqbench import log
+from workflow.seqbench.results.selecting import read_table
 from workflow.seqbench.showing import style
-
-FOOTER = (
-    "n = {n} seeds. Left: runs solved, below them the 95 % interval of their share. Right: bars are 95 %"
-    " intervals, cut at the budget; a triangle stands at a budget within which half of the runs or more"
-    " were not solved"
-)
 
 
 def main(table, cells, mplstyle, png, svg):
     """Draw the table `distance`: runs solved, and the median of the steps it took."""
-    table, cells = pd.read_parquet(table), pd.read_parquet(cells)
-    shape = {"size": (10, 4.2), "panels": 2, "width_ratios": [1, 1.15]}
-    with style.drawing(mplstyle, cells, FOOTER, png, svg, **shape) as (left, right):
+    table, cells = read_table(table), read_table(cells)
+    shape = {"size": (9.6, 4.2), "panels": 2, "width_ratios": [1, 1.15]}
+    with style.drawing(mplstyle, cells, "distance", png, svg, **shape) as (left, right):
         style.headline(left, finding(table))
         draw_shares(left, table)
         ends = [draw_steps(right, *of_model) for of_model in style.models(table)]

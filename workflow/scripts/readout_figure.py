@@ -1,44 +1,43 @@
 """The figure of read-outs: what each model takes to solve, with the last position read and with the mean."""
 
-import pandas as pd
-
 from workflow.seqbench import log
+from workflow.seqbench.results import measures
+from workflow.seqbench.results.selecting import Selection, read_table
 from workflow.seqbench.showing import style
 
-ROWS = style.SPEC["readout"]  # {name: [model that reads the last position, that reads the mean]}
-# How the read-outs look: color, marker, how far below the middle of its row.
-LAST, MEAN = (style.LSTM, "o", -0.17), (style.TRANSFORMER, "s", 0.17)
-FOOTER = (
-    "n = {n} seeds, a dot each, bar: median; open triangle: not solved within the budget. One layer that reads"
-    " its last position computes the same, causal or not. No mixing: positions and feed-forward alone"
-)
+PAIRS = style.SPEC["readout"]  # {name: [model that reads the last position, that reads the mean]}
+ROWS = [model for pair in PAIRS.values() for model in pair]
 
 
 def main(cells, mplstyle, png, svg):
     """Draw the cells of the experiment `readout`, one panel per length."""
-    cells = pd.read_parquet(cells)
-    lengths = dict(list(cells.groupby("seq_len")))
-    shape = {"size": (3 + 3.4 * len(lengths), 3.9), "panels": len(lengths), "sharey": True}
-    with style.drawing(mplstyle, cells, FOOTER, png, svg, **shape) as axes:
+    cells = read_table(cells)
+    lengths, looks = dict(list(cells.groupby("seq_len"))), style.looks(cells)
+    names = [f"{name}{read}" for name in PAIRS for read in (": last", ": mean")]
+    shape = {"size": (2.4 + 2.4 * len(lengths), 4.6), "panels": len(lengths), "sharey": True}
+    with style.drawing(mplstyle, cells, "readout", png, svg, **shape) as axes:
         for axis, (seq_len, here) in zip(axes, lengths.items(), strict=True):
-            for place, models in enumerate(ROWS.values()):
-                for model, (color, marker, side) in zip(models, (LAST, MEAN), strict=True):
-                    style.runs(axis, place + side, here[here["model"] == model], color, marker)
-            style.solving_axis(axis, cells, list(ROWS))
-            axis.set_title(f"{seq_len} tokens\n{verdict(here)}")
-        for name, (color, marker, _) in (("last position", LAST), ("mean of all", MEAN)):
-            axis.plot([], [], marker, color=color, label=f"reads the {name}")
-        axis.figure.legend(loc="outside upper right", ncols=2)
+            for place, model in enumerate(ROWS):
+                if model in looks:
+                    style.runs(axis, place, here[here["model"] == model], looks[model])
+            style.solving_axis(axis, cells)
+            style.row_names(axis, names)
+            for place in range(2, len(ROWS), 2):
+                axis.axhline(place - 0.5, color="0.9", lw=0.8, zorder=0)
+            last, mean = solvers(here)
+            axis.set_title(f"{seq_len} tokens\nlast {last}, mean {mean}")
+        headline = (
+            f"Over {max(lengths)} tokens, {last} models recall the first one in most runs if their"
+        )
+        style.headline(axes[0], f"{headline} last position is read, {mean} if the mean of all is")
 
 
-def verdict(cells):
-    """In how many models each read-out is solved by most seeds, in words."""
-    solved = cells.groupby("model")["solved"].mean() > 0.5
-    sides = (dict.fromkeys(models) for models in zip(*ROWS.values(), strict=True))
-    last, mean = (
-        f"{sum(solved.get(model, False) for model in side)} of {len(side)}" for side in sides
-    )
-    return f"solved: last {last}, mean {mean}"
+def solvers(cells):
+    """In how many models most runs solve it with the last position read, and with the mean: "3 of 4"."""
+    selections = [Selection(*of_model) for of_model in cells.groupby("model")]
+    solved = {s.model for s in selections if measures.solved_share(s).value > 0.5}
+    sides = [dict.fromkeys(models) for models in zip(*PAIRS.values(), strict=True)]
+    return [f"{len(solved & {*side})} of {len(side)}" for side in sides]
 
 
 if __name__ == "__main__":

@@ -57,8 +57,8 @@ def data(paths, shards, experiments):
     everything = pd.concat([frame[["model", "architecture"]] for frame in cells.values()])
     whole = {name: frame for name, frame in frames.items() if not name.endswith(LONG)}
     if "findings" in whole:
-        found = [finding(row) for row in whole["findings"].itertuples()]
-        whole["findings"] = whole["findings"].assign(found=found)
+        sentences = [finding(row) for row in whole["findings"].itertuples()]
+        whole["findings"] = whole["findings"].assign(found=sentences)
     views = {name: tables.view(of, whole[name]) for name, of in VIEWS.items() if name in whole}
     if "fairness" in whole:
         views["fairness"] = tables.fairness(whole["fairness"])
@@ -84,16 +84,18 @@ def table(frame):
 
 
 def relative(run, experiments):
-    """Time of each model over that of each other one: a row per (experiment, pair, seq_len)."""
+    """Time and RAM of each model over those of each other one: a row per (experiment, pair, seq_len)."""
     rows = []
     for experiment in experiments:
         models = run.table(f"{experiment}_cells")["model"].unique()
         chosen = [select(run, experiment, model) for model in models]
         for a, b in itertools.permutations(chosen, 2):
             for seq_len in sorted({*a.cells["seq_len"]} & {*b.cells["seq_len"]}):
-                estimate = ratio(a.at(seq_len), b.at(seq_len))[:3]
-                rows.append([experiment, a.model, b.model, seq_len, *estimate])
+                pair = a.at(seq_len), b.at(seq_len)
+                time, ram = ratio(*pair)[:3], ratio(*pair, of="call_memory_bytes")[:3]
+                rows.append([experiment, a.model, b.model, seq_len, *time, *ram])
     columns = ["experiment", "model", "relative_to", "seq_len", "ratio", "low", "high"]
+    columns += ["ram_ratio", "ram_low", "ram_high"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -41,13 +41,20 @@ def results(run, reference):
     folder = os.path.relpath(reference, RESULTS.parent)
     experiments = yaml.safe_load((run / "config.yaml").read_text()).get("experiments", {})
     page = (ROOT / "workflow/page/results.md").read_text()
+    tables, captions = texts(run, "tables/*.md"), texts(ROOT, "workflow/report/*.rst")
+    timed = [name for name in experiments if (run / f"tables/{name}_samples.parquet").exists()]
+    trained = [name for name in experiments if (run / f"tables/{name}_curves.parquet").exists()]
+    for name in {*timed, *trained} - {*captions}:
+        swept = "chosen" in tables.get(name, "")
+        kind = "call" if name in timed else "rates" if swept else "memory"
+        captions[name] = f"{name}: {captions[kind]}"
     text = jinja2.Template(page, trim_blocks=True, lstrip_blocks=True).render(
         folder=folder,
-        tables=texts(run, "tables/*.md"),
+        tables=tables,
         figures={file.stem: f"{folder}/figures/{file.name}" for file in run.glob("figures/*.png")},
-        captions=texts(ROOT, "workflow/report/*.rst"),
-        timed=[name for name in experiments if (run / f"tables/{name}_samples.parquet").exists()],
-        trained=[name for name in experiments if (run / f"tables/{name}_curves.parquet").exists()],
+        captions=captions,
+        timed=timed,
+        trained=trained,
         contents="CONTENTS",
     )
     text = re.sub(r"^(#+ .+)$", r"\n\1\n", text, flags=re.MULTILINE)

@@ -29,10 +29,11 @@ DASHED = {"color": "0.4", "lw": 0.9, "ls": (0, (4, 2)), "zorder": 1}  # limits a
 def looks(table):
     """Plot keywords (color, marker, linestyle) of each model in a table, no two alike.
 
-    Shipped models have a fixed look; others take what is left of their family, by their names.
+    Shipped models have a fixed look, also where the table does not say their architecture; others
+    take what is left of their family, by their names.
     """
     architectures = dict(table[["model", "architecture"]].drop_duplicates().to_numpy().tolist())
-    families = {name: family_of(architecture) for name, architecture in architectures.items()}
+    families = {model: family_of(model, named) for model, named in architectures.items()}
     chosen = {}
     for model, family in families.items():
         relatives = {name for name in families if families[name] is family}
@@ -46,11 +47,12 @@ def looks(table):
     return chosen
 
 
-def family_of(architecture):
-    """The family of looks that an architecture belongs to."""
+def family_of(model, architecture):
+    """The family of looks that a model belongs to: the one that has its place, or its architecture."""
     families = SPEC["families"]
-    own = (family for family in families.values() if architecture in family["architectures"])
-    return next(own, families["other"])
+    placed = (family for family in families.values() if model in family["models"])
+    alike = (family for family in families.values() if architecture in family["architectures"])
+    return next(placed, next(alike, families["other"]))
 
 
 def models(table):
@@ -93,17 +95,20 @@ def label_ends(axis, ends, size=9):
 
     ends: (text, x, y, color) in data coordinates.
     """
+    ends = sorted(ends, key=lambda end: end[2])
+    if not ends:
+        return
     axis.figure.canvas.draw()
-    scale, ends = 72 / axis.figure.dpi, sorted(ends, key=lambda end: end[2])
+    scale = 72 / axis.figure.dpi
     wanted = [axis.transData.transform(end[1:3])[1] * scale for end in ends]  # in points
     heights = [size * (0.2 + 1.4 * (1 + end[0].count("\n"))) for end in ends]
     places = apart(wanted, heights, axis.bbox.ymin * scale)
+    shift = 14 if max(abs(places - wanted)) > 3 else 7  # room for the lines
     for (text, x, y, color), at, place in zip(ends, wanted, places, strict=True):
         moved = abs(place - at) > 3
         leader = {"arrowstyle": "-", "color": color, "lw": 0.6, "relpos": (0, 0.5), "shrinkB": 3}
         look = {"color": color, "fontsize": size, "va": "center"}
-        offset = (14 if moved else 7, place - at)
-        note(axis, text, (x, y), offset, arrowprops=leader if moved else None, **look)
+        note(axis, text, (x, y), (shift, place - at), arrowprops=leader if moved else None, **look)
 
 
 def apart(wanted, heights, floor=-np.inf):
@@ -142,30 +147,35 @@ def plain_log_ticks(axis, text="{:g}", factors=(1, 2, 5), highest=math.inf):
 NOT_SOLVED = 1.35  # times the budget: where the mark of a run stands that was not solved
 
 
-def dots(axis, y, values, color, marker):
+def absent(axis, y, text="not in this run"):
+    """A few words at the height y of a row that has no marks."""
+    place = {"xycoords": axis.get_yaxis_transform(), "ha": "center", "va": "center"}
+    note(axis, text, (0.45, y), (0, 0), **place)
+
+
+def dots(axis, y, values, look):
     """Values as marks around the height y, and a bar at their median."""
-    spread = y + np.linspace(-0.12, 0.12, len(values))
-    axis.plot(values, spread, marker, color=color, alpha=0.6, mew=0)
+    spread, color = y + np.linspace(-0.12, 0.12, len(values)), look["color"]
+    axis.plot(values, spread, look["marker"], color=color, alpha=0.6, mew=0)
     axis.plot(2 * [values.median()], [y - 0.2, y + 0.2], color=color, lw=2.4, solid_capstyle="butt")
 
 
-def runs(axis, y, cells, color, marker):
+def runs(axis, y, cells, look):
     """Steps that each run took until it was solved, at height y, and their median; x is steps.
 
     A triangle beyond the budget stands for the runs that were not, with the share that was.
     """
-    steps = cells["solved_step"].astype(float).sort_values()
-    dots(axis, y, steps.fillna(np.inf), color, marker)
+    steps, color = cells["solved_step"].astype(float).sort_values(), look["color"]
+    dots(axis, y, steps.fillna(np.inf), look)
     if steps.isna().any():
         x = NOT_SOLVED * cells["budget_steps"].max()
         axis.plot(x, y, "^", mfc="white", mec=color)
         note(axis, f"{steps.notna().sum()}/{len(steps)}", (x, y), (6, 0), color=color, va="center")
 
 
-def solving_axis(axis, cells, names):
-    """Rows called `names`, from above, against training steps up to the budget of the cells."""
+def solving_axis(axis, cells):
+    """The x axis of rows of `runs`: training steps up to the budget of the cells."""
     budget = cells["budget_steps"].max()
-    row_names(axis, names)
     axis.grid(visible=False, axis="y")
     axis.axvline(budget, **DASHED)
     axis.set(xscale="log", xlabel="training steps until solved")
@@ -181,18 +191,21 @@ def row_names(axis, names):
 
 
 @contextmanager
-def drawing(mplstyle, cells, footer, *paths, size, panels=1, stacked=False, **options):
-    """Axes to draw on, in a row or stacked; then the conditions of the cells below them, and the files.
+def drawing(mplstyle, cells, footer, *paths, size, panels=1, columns=None, about=(), **options):
+    """Axes to draw on, in a row or in columns; then the conditions of the cells below them, and the files.
 
-    mplstyle: a matplotlib style file; footer: what follows the machine in the conditions, {n} in it
-    the number of runs; size: in inches; options: of plt.subplots.
+    mplstyle: a matplotlib style file; footer: what follows the machine in the conditions, one of
+    `footers` in figures.yaml by its name or a text, {n} in it the number of runs and the rest from
+    `about`; size: in inches; options: of plt.subplots.
     """
     with plt.style.context(mplstyle):
-        shape = (panels, 1) if stacked else (1, panels)
+        columns = columns or panels
+        shape = (panels // columns, columns)
         figure, axes = plt.subplots(*shape, figsize=size, squeeze=False, **options)
         yield axes.ravel()
-        text = "\n".join(textwrap.wrap(conditions(cells, footer), int(16 * size[0])))
-        figure.supxlabel(text, x=0.01, ha="left", **SMALL)
+        footer = SPEC["footers"].get(footer, footer)
+        lines = textwrap.wrap(conditions(cells, footer, dict(about)), int(16 * size[0]))
+        figure.supxlabel("\n".join(lines), x=0.01, ha="left", **SMALL)
         for path in paths:  # without dates
             metadata = {"Date": None} if Path(path).suffix == ".svg" else {"Software": None}
             figure.savefig(path, metadata=metadata)
@@ -206,14 +219,14 @@ def headline(axis, text):
     figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=11.5, weight="bold")
 
 
-def conditions(cells, footer):
-    """The machine in words, and the footer with the number of runs per cell in place of {n}."""
+def conditions(cells, footer, about):
+    """The machine in words, and the footer with its fields filled; {n}: the number of runs per cell."""
     names, torch, threads = (
         " / ".join(sorted(cells[key].astype(str).unique()))
         for key in ("device_name", "torch", "threads")
     )
-    counts = cells.groupby([*({"model", "seq_len", "lr"} & {*cells})]).size()
+    counts = cells.groupby([*({"experiment", "model", "seq_len", "lr"} & {*cells})]).size()
     n = "–".join(str(n) for n in sorted({counts.min(), counts.max()}))
     plural, part = "" if threads == "1" else "s", incomplete(cells)
-    text = f"{names}, {threads} thread{plural}, torch {torch}; {footer.format(n=n)}"
+    text = f"{names}, {threads} thread{plural}, torch {torch}; {footer.format(n=n, **about)}"
     return f"{text}; incomplete: {part}" if part else text
