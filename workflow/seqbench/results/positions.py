@@ -21,8 +21,10 @@ def gradient_flow(shards):
     """Norm of d loss / d embedding: one row per (model, seq_len, moment, position).
 
     `reference` is what the LSTM's initial forget gate f alone would leave of the last position's
-    gradient, mean over units of f^(seq_len - position); NaN for other models.
+    gradient, mean over units of f^(seq_len - position); NaN for other models. A cell that was never
+    trained, for want of memory or time, has no gradient and is left out.
     """
+    shards = shards[shards["gradient_flow"].map(len) > 0]
     flows = shards["gradient_flow"]
     parts = []
     for moment, progress in MOMENTS.items():
