@@ -36,6 +36,11 @@ def needs(what):
     return lambda wildcards, attempt: plan.needs(what, attempt, **dict(wildcards.items()))
 
 
+def all_cores(wildcards):
+    """All cores of this call of Snakemake, which `snakemake --unlock` need not name."""
+    return workflow.cores
+
+
 def attempts_left(wildcards, attempt):
     """How often a job that lacks memory may still ask for more: where it is submitted, by `retries: 2`."""
     return 0 if HERE else 3 - attempt
