@@ -189,6 +189,16 @@ def test_publish_and_redraw(project, tmp_path):
     assert not list(clone.path.glob("results/*/model~*"))
     assert clone.planned("redraw") == []
 
+    # Of a damaged table nothing is drawn; a sentence says so.
+    table = clone / "results/reference/cpu/tables/recall_cells.parquet"
+    content = table.read_bytes()
+    table.write_bytes(content[:1000] + bytes([content[1000] ^ 1]) + content[1001:])
+    output = clone.snakemake("redraw", expect=1)
+    path = table.relative_to(clone.path)
+    assert f"Error: {path} is damaged; make it again: git checkout -- {path}" in output
+    assert "Traceback" not in output
+    clone.git("checkout", "--", str(path))
+
     # A plot style redraws every figure and runs nothing else.
     clone.edit("workflow/figures.mplstyle", "font.size: 10", "font.size: 13")
     redrawn = [output for job in clone.planned("redraw") for output in job.outputs]
