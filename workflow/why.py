@@ -47,9 +47,7 @@ def main(table, values, run):
     cells = [part for row in rows.to_dict("records") for part in cells_of(run, table, row)]
     cells = [part for part in cells if len(part)]
     if not cells:
-        print(
-            "No cell of this run is behind that: it was not run, or stands in workflow/original/."
-        )
+        print("No cell of this run is behind that: not run here, or kept in workflow/original/.")
         return
     for cell in pd.concat(cells).drop_duplicates(KEYS).to_dict("records"):
         print(*about(run, cell), sep="\n    ", end="\n\n")
