@@ -5,11 +5,13 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
-from workflow.seqbench.config import check
+from workflow.seqbench.config import check, readable
 from workflow.seqbench.models import locate
 from workflow.seqbench.sources import digest
 
 min_version("9.27")
+
+readable("config.yaml")
 
 
 configfile: "config.yaml"

@@ -278,7 +278,7 @@ def write_shards(plan, experiment, folder):
         shape = schema(part["kind"], experiment)
         whole = filler(shape) | MACHINE | about | row | {k: v for k, v in cell.items() if k != "lr"}
         paths.append(folder / Path(plan.shard(experiment, cell)).relative_to(plan.results))
-        shards.write(whole, shape, paths[-1], {})
+        shards.write(whole, shape, paths[-1], {"settings": settings})
     return paths
 
 

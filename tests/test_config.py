@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 
-from tests.conftest import ROOT, Project, shipped
+from tests.conftest import ROOT, SMOKE, Project, shipped
 from workflow.seqbench import config as library
 from workflow.seqbench import models
 from workflow.seqbench.config import ConfigError, check
@@ -281,6 +281,14 @@ def test_a_run_is_kept_where_it_destroys_nothing(folder):
     assert "pathvars.results is" in sentence
 
 
+@pytest.mark.parametrize("folder", [ROOT, ROOT.parent])
+def test_a_run_is_not_kept_around_the_project(tmp_path, folder):
+    (tmp_path / "link").symlink_to(folder)
+    for path in (folder, tmp_path / "link"):
+        (sentence,) = problems({"pathvars": {"results": str(path)}})
+        assert "the project itself is in it" in sentence
+
+
 def test_a_link_to_the_published_run_is_seen_through(tmp_path):
     (tmp_path / "link").symlink_to(ROOT / "results/reference")
     (sentence,) = problems({"pathvars": {"results": str(tmp_path / "link/cpu")}})
@@ -310,6 +318,37 @@ def test_what_yaml_reads_in_silence_is_refused(tmp_path, text, said):
 def test_keys_merged_from_an_anchor_may_be_set_again(tmp_path):
     (tmp_path / "mine.yaml").write_text("a: &a {x: 1}\nb: {<<: *a, x: 2}\n")
     check(shipped(), files=[tmp_path / "mine.yaml"])
+
+
+# Each reads the file in a way of its own: an object is made, a function is named, a day is no day.
+UNREADABLE = {
+    "object": "!!python/object/apply:os.mkdir [ran]",
+    "name": "!!python/name:os.mkdir",
+    "tuple": "!!python/tuple [1, 2]",
+    "date": "2026-13-45",
+    "colon": "a: b: c",
+}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_a_file_that_cannot_be_read_is_refused_in_a_sentence(tmp_path, what):
+    (tmp_path / "mine.yaml").write_text(f"base_seed: {UNREADABLE[what]}\n")
+    with pytest.raises(ConfigError) as caught:
+        check(shipped(), files=[tmp_path / "mine.yaml"])
+    assert str(caught.value).startswith(f"{tmp_path}/mine.yaml cannot be read: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name, what", [("config.yaml", "object"), ("config.yaml", "date"), (SMOKE, "object")]
+)
+def test_snakemake_reads_no_object_from_a_config(tmp_path, name, what):
+    project = Project.copy(tmp_path / "project")
+    with open(project / name, "a") as file:
+        file.write(f"\nextra: {UNREADABLE[what]}\n")
+    output = project.snakemake("--dry-run", expect=1)
+    assert "cannot be read" in output or "is not valid JSON or YAML" in output
+    assert "Traceback" not in output and not (project / "ran").exists()
 
 
 BOMB = "raise SystemExit('this ran')\n"

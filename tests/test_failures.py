@@ -18,9 +18,14 @@ import pytest
 import torch
 import yaml
 
+from tests import realistic
 from tests.conftest import BIN, ROOT, SMOKE, Project, shipped
 from workflow.seqbench.config import check
+from workflow.seqbench.judging.compare import compare
 from workflow.seqbench.measuring.fork_server import home
+from workflow.seqbench.measuring.training import untrained
+from workflow.seqbench.showing import page, tables
+from workflow.why import main
 
 PLAN = check(shipped(SMOKE))
 CELLS = {
@@ -190,6 +195,10 @@ def test_a_lock_that_may_be_held_is_left_alone(copy, alive):
         print(platform.node() if alive == "a run that lives" else "another", file=owner, flush=True)
         assert "cannot be locked" in copy.snakemake(*paths, config=SLOW, expect=1)
     assert not made(copy, paths)
+    # It is cleared by hand, by the command that docs/trust.md names.
+    done = subprocess.run([BIN / "snakemake", "--unlock"], cwd=copy.path, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    assert not list(copy.path.glob(".snakemake/locks/*"))
 
 
 def test_a_config_that_is_edited_while_it_runs_has_no_effect(copy, start):
@@ -201,6 +210,34 @@ def test_a_config_that_is_edited_while_it_runs_has_no_effect(copy, start):
     said = [json.loads(pq.read_schema(copy / p).metadata[b"provenance"]) for p in paths]
     assert [one["settings"]["base_seed"] for one in said] == [0, 0]
     assert len(copy.planned(*paths, config=SLOW | {"base_seed": 9})) == 2
+
+
+def test_code_that_is_edited_while_it_runs_and_taken_back_makes_no_shard(copy, start):
+    """What is there was made by the code that was asked for; the cell that began meanwhile failed."""
+    grid = SLOW["experiments"]["recall"] | {"steps": 20, "seeds": [0, 1, 2]}
+    config = SLOW | {"experiments": {"recall": grid}}
+    paths = shards("slow", grid["seeds"])
+    machine = copy / "workflow/seqbench/measuring/machine.py"
+    text = machine.read_text()
+    process = start(*paths, config=config)
+    until(lambda: made(copy, paths), process)
+    copy.edit(machine.relative_to(copy.path), '"kernel": f"', '"kernel": f"edited ')
+    logs = copy / "results/logs/recall/model~slow/seq_len~4"
+
+    def refused():
+        return [log for log in logs.iterdir() if "the code was edited" in log.read_text()]
+
+    until(lambda: refused() or len(made(copy, paths)) > 1, process)
+    machine.write_text(text)
+    output, _ = process.communicate()
+    assert process.returncode == 1 and "Try these again, and these only" in output
+    (lost,) = refused()
+    there = pd.concat(pd.read_parquet(copy / path) for path in made(copy, paths))
+    assert f"seed~{lost.stem.split('~')[1]}.parquet" in output and len(there) == 2
+    assert not there["kernel"].str.contains("edited").any()
+    plan = check(shipped(SMOKE, config))
+    assert set(there["code_digest"]) == {plan.code("recall", "slow")}
+    assert len(copy.planned(*paths, config=config)) == 1
 
 
 def test_a_timing_cell_waits_for_the_cells_of_another_run(copy, start):
@@ -261,14 +298,85 @@ def test_a_cell_that_fails_leaves_the_others_a_summary_and_a_way_on(copy):
     assert "incomplete: 2 of 4 cells" in (copy / "results/figures/memory.svg").read_text()
     assert pd.read_csv(tables / "recall.csv")["model"].tolist() == ["lstm"]
 
-    # Mended: the same command goes on, and the tables are of all cells.
+    # Mended: the command of the summary makes what lacks and no more; then the same command goes on.
     before = made(copy, done)
     (copy / "mine.py").write_text(f"{net}        return x * 1.0\n")
+    (again,) = re.findall(r"these only: snakemake --cores 4 (.*)$", summary, re.MULTILINE)
+    assert jobs_of(called(copy, again)) == {"training_cell": 2, "total": 2}
+    assert set(made(copy, failed)) == set(failed)
     copy.snakemake("recall", config=BROKEN)
     assert made(copy, done) == before
     assert len(pd.read_csv(tables / "recall.csv")) == 2
     assert "Incomplete" not in (tables / "recall.md").read_text()
     assert json.loads((copy / "results/manifest.json").read_text())["outcome"] == "complete"
+
+
+def called(project, arguments):
+    """What Snakemake prints when it is called so, as a message to the user says."""
+    done = subprocess.run(
+        f"{BIN}/snakemake --cores 2 --nocolor {arguments}",
+        shell=True,
+        cwd=project.path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def jobs_of(output):
+    """{rule: number of jobs}, as Snakemake prints it."""
+    counts = re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)
+    return {rule: int(count) for rule, count in counts}
+
+
+def test_a_run_that_lacks_many_cells_is_tried_again_by_its_own_targets(copy):
+    """Without the project's profile it stops at the first cell that fails."""
+    (copy / "mine.py").write_text(
+        "class Net:\n    def __init__(self, d_model, seq_len):\n        1 / 0\n"
+    )
+    many = {"models": ["broken"], "seeds": [*range(21)]}
+    config = {"models": BROKEN["models"], "experiments": {"recall": GRID | many}}
+    output = copy.snakemake("recall", "--workflow-profile", "none", config=config, expect=1)
+    assert "21 cells are not done" in output
+    (again,) = re.findall(r"these only: snakemake --cores 4 (.*)$", output, re.MULTILINE)
+    planned = jobs_of(called(copy, f"--dry-run {again}"))
+    assert planned["training_cell"] == 21 and "timing_cell" not in planned
+
+
+KILLED_WHILE_IT_WRITES = """
+import os, resource, signal
+from pathlib import Path
+import pandas as pd
+from workflow.scripts import report_page
+from workflow.seqbench.results import manifest
+from workflow.seqbench.showing import tables
+
+folder, large = Path(os.environ["FOLDER"]), pd.DataFrame({"a": range(9999)})
+report_page.page.render = lambda *_: "x" * 99999
+writers = {name: lambda path: tables.write(large, path) for name in ("a.csv", "a.md", "a.html")}
+writers["index.html"] = lambda path: report_page.main([], "", [], path)
+writers["manifest.json"] = lambda path: manifest.write(path, None, [], command="x" * 99999)
+for name, write in writers.items():
+    (folder / name).write_text("of an earlier run")
+    if (child := os.fork()) == 0:
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # kills at the first byte beyond this size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        write(folder / name)
+        os._exit(0)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGXFSZ, name
+    assert (folder / name).read_text() == "of an earlier run", name
+    write(folder / name)
+    assert (folder / name).stat().st_size > 9999, name
+print(*sorted(path.name for path in folder.iterdir()))
+"""
+
+
+def test_what_is_written_when_it_is_killed_stays_as_it_was(tmp_path, run_python):
+    """Tables, the report and the manifest; the next one leaves nothing else behind."""
+    written = run_python(KILLED_WHILE_IT_WRITES, FOLDER=str(tmp_path))
+    assert written.split() == ["a.csv", "a.html", "a.md", "index.html", "manifest.json"]
 
 
 def test_a_statement_that_cannot_be_judged_is_told_before_the_first_job(copy):
@@ -321,14 +429,118 @@ def test_a_verdict_leads_to_its_samples_and_a_shard_to_the_command_that_remakes_
     assert again["train_loss"] == row["train_loss"]  # bit for bit
 
 
-def test_a_published_number_leads_to_its_cells_where_shards_are_not_kept(project):
+def test_a_published_number_leads_to_a_command_that_makes_its_cell_again(project):
+    """The shards of a published run are not kept: what is told is its commit, its config and the path."""
+    reference = project / "results/reference/cpu"
+    shutil.rmtree(reference, ignore_errors=True)
+    shutil.copytree(project / "results/tables", reference / "tables")
+    (reference / "config.yaml").write_text(yaml.safe_dump(shipped(SMOKE)))
+    path = shard(("recall", "lstm", 4, 1))
+    said = why(project, "recall", "lstm", "4", "--run", "results/reference/cpu")
+    lost = f"{reference.relative_to(project.path)}/{path.removeprefix('results/')} is not kept"
+    (block,) = [b for b in said.split("\n\n") if b.startswith(lost)]
+    row = pq.read_table(project / path, partitioning=None).to_pylist()[0]
+    command = block.splitlines()[-1].strip()
+    first = f"cp results/reference/cpu/config.yaml run.yaml; git checkout {row['git_commit']}; "
+    assert command == f"{first}snakemake --cores 4 --configfile run.yaml --force {path}"
+
+    (project / path).unlink()
+    search = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}"}
+    subprocess.run(command, shell=True, cwd=project.path, env=search, check=True)
+    again = pq.read_table(project / path, partitioning=None).to_pylist()[0]
+    assert again["train_loss"] == row["train_loss"]
+
+
+def test_a_number_leads_to_its_cells_where_shards_are_lost_or_damaged(project):
     shutil.move(project / "results/timing", project / "elsewhere")
     said = why(project, "ratios", "transformer", "200")
     assert said.count("is not kept; this is from the table of cells") == 4
+    for cell in (cell for cell in CELLS if cell[:3] == ("timing", "transformer", 200)):
+        assert f"; snakemake --cores 4 --configfile {SMOKE} --force {shard(cell)}\n" in said
+    path = project / shard(("recall", "lstm", 4, 1))
+    path.write_bytes(path.read_bytes()[:-9])
+    said = why(project, "recall", "lstm", "4")
+    assert said.count("its shard is not as it was written") == 1
+    assert said.count(f"--force {shard(('recall', 'lstm', 4, 1))}\n") == 1
     assert "there is no results/tables/tming.parquet; tables: " in why(project, "tming", expect=1)
     assert "no row of results/tables/timing.parquet holds gru" in why(
         project, "timing", "gru", expect=1
     )
+    table = project / "results/tables/recall_cells.parquet"
+    flip(table)
+    assert why(project, "recall", "lstm", "4", expect=1).startswith(
+        f"Error: {table.relative_to(project.path)} is damaged"
+    )
+
+
+def flip(path):
+    """Change one bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+LOST = {"model": "transformer", "seq_len": 8, "seed": 0}
+
+
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory):
+    """(folder, plan) of a made-up smoke run in which one training did not fit into memory."""
+    kept = ("task", "lr", "vocabulary", "batch_size", "d_model", "budget_steps", "parameters")
+    kept += ("core_parameters", "chance_loss_nats", "bag_of_tokens_loss_nats", "busy_cores")
+    usual, folder = realistic.training_row, tmp_path_factory.mktemp("small") / "results"
+
+    def row(cell, *arguments):
+        made = usual(cell, *arguments)
+        if cell != LOST:
+            return made
+        return {key: made[key] for key in kept} | untrained("out of memory", "no memory is left")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(realistic, "training_row", row)
+        plan = realistic.make(folder, SMOKE)
+    tables.write(compare(folder, folder), folder / "tables/compare.parquet")
+    return folder, plan
+
+
+def test_a_training_that_found_no_memory_is_left_out_of_what_it_has_not(small_run):
+    """It is a row of its experiment's table; the others are made, and the report too."""
+    folder, plan = small_run
+    keys = ["model", "seq_len"]
+    table = pd.read_csv(folder / "tables/recall.csv").set_index(keys)
+    assert table.loc[("transformer", 8), ["n", "out_of_memory"]].tolist() == [2, 1]
+    for name in ("gradient_flow", "attention"):
+        rows = pd.read_csv(folder / f"tables/{name}.csv").set_index(keys)
+        assert set(rows.loc[("transformer", 8), "n"]) == {1}
+        assert set(rows.loc[("transformer", 4), "n"]) == {2}
+    realistic.draw(folder, plan, ["gradient_flow", "attention", "distance"])
+    text = page.render(folder.glob("tables/*.parquet"), "EXPERIMENT/CELL", plan.names())
+    assert "no memory is left" in text
+
+
+@pytest.mark.parametrize("which", ["smoke", "made up"])
+def test_a_row_of_every_table_leads_to_its_cells(which, request, capsys):
+    """Of each table the first row of each experiment, or of each part; of what was not run, a sentence."""
+    smoke = which == "smoke"
+    run = (
+        request.getfixturevalue("smoke_run") / "results"
+        if smoke
+        else request.getfixturevalue("small_run")[0]
+    )
+    experiments = {path.stem[: -len("_cells")] for path in run.glob("tables/*_cells.parquet")}
+    for path in sorted(run.glob("tables/*.parquet")):
+        table = pd.read_parquet(path)
+        by = next((key for key in ("experiment", "part") if key in table), None)
+        texts = table.drop(columns="architecture", errors="ignore").astype(str)
+        for i in (table.groupby(by, sort=False).head(1) if by else table.head(1)).index:
+            values, row = texts.loc[i].tolist(), table.loc[i]
+            main(path.stem, values, str(run))
+            said = capsys.readouterr().out
+            if "No cell of this run is behind that" in said:
+                run_here = {*row["experiment"].split(" / ")} & experiments
+                assert not run_here or row["n"] == 0, (path.stem, values)
+            else:
+                assert " samples: [" in said and " --force " in said, (path.stem, values)
 
 
 # What a shard says of the code it was made from.
@@ -362,7 +574,27 @@ def test_dirty_is_what_makes_numbers(copy):
 # Machines that lack something.
 
 
-def test_a_run_without_a_home_a_display_a_second_core_and_with_a_decimal_comma(copy):
+@pytest.fixture
+def comma(tmp_path):
+    """Environment of a locale with a decimal comma, made here as few machines have it."""
+    folder = tmp_path / "locales"
+    folder.mkdir()
+    source = ["-i", "de_DE", "-f", "UTF-8"]
+    if shutil.which("localedef"):
+        target = folder / "de_DE.UTF-8"
+        subprocess.run(["localedef", *source, target], capture_output=True)
+    if not list(folder.iterdir()):
+        pytest.skip("localedef makes no de_DE here; it comes with Debian's package locales")
+    environment = {"LC_ALL": "de_DE.UTF-8", "LANGUAGE": "de", "LOCPATH": str(folder)}
+    code = "from locale import *; setlocale(LC_ALL, ''); print(localeconv()['decimal_point'])"
+    said = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    assert said.stdout == ",\n", said.stderr
+    return environment
+
+
+def test_a_run_without_a_home_a_display_a_second_core_and_with_a_decimal_comma(copy, comma):
     """From cells to figures, with a umask under which nobody else can read what it makes."""
     override = {
         "experiments": {
@@ -377,7 +609,7 @@ def test_a_run_without_a_home_a_display_a_second_core_and_with_a_decimal_comma(c
         f"{command} override.yaml",
         shell=True,
         cwd=copy.path,
-        env=kept | {"LC_ALL": "de_DE.UTF-8", "LANGUAGE": "de"},
+        env=kept | comma,
         preexec_fn=lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

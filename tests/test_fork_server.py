@@ -7,14 +7,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 import yaml
 
 from tests.conftest import ROOT
+from workflow.scripts import training_cell
 from workflow.seqbench.config import check
+from workflow.seqbench.experiments import code_of
 from workflow.seqbench.log import UserError
 from workflow.seqbench.measuring import fork_server, supervised
+from workflow.seqbench.sources import digest
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks on Linux only")
 
@@ -30,6 +35,7 @@ def one_server(monkeypatch):
 CHILD = """
 import json, os, sys, time
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 
@@ -207,6 +213,24 @@ def test_a_cell_that_hangs_is_a_row_over_budget(folder, experiment, kind):
     row = run_cell(kind, cell_of(experiment, kind), folder, seconds=0.2)
     assert row["status"] == "over budget"
     assert "from outside" in row["error"]
+
+
+def test_the_job_of_a_cell_that_hangs_ends_with_its_row(folder, monkeypatch):
+    """A model that never returns from its first call, as Snakemake runs its job; only the limit is shorter."""
+    cell = cell_of("recall", "training")
+    cell["options"] = {"architecture": "tests.known_truth:Slow", "seconds": 1e6}
+    settings = cell["settings"]
+    modules, layout = code_of("training", settings, cell["options"])
+    cell |= {"code": digest(*modules, layout=layout), "shard": str(folder / "s.parquet")}
+    monkeypatch.setattr(supervised, "limit_s", lambda settings: 6)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setenv("SEQBENCH_QUEUED_S", "0")
+    job = SimpleNamespace(params=cell, wildcards={}, input={}, output={}, resources={})
+    job.log = [folder / "log"]
+    with pytest.raises(SystemExit, match="0"):
+        supervised.run(training_cell.main, "workflow.scripts.training_cell", job)
+    row = pd.read_parquet(folder / "s.parquet").iloc[0]
+    assert (row["status"], row["error"]) == ("over budget", "ended from outside after 6 s")
 
 
 def test_a_cell_killed_for_its_memory_is_a_row(folder, monkeypatch):

@@ -16,7 +16,8 @@ from snakemake_interface_common.exceptions import WorkflowError
 
 from tests.conftest import ROOT, shipped
 from tests.test_shards import ASKED, SCHEMA, TRAINING, row
-from workflow.seqbench.config import check
+from workflow.seqbench.checking import Loader
+from workflow.seqbench.config import check, readable
 from workflow.seqbench.judging.statements import load
 from workflow.seqbench.log import UserError
 from workflow.seqbench.results import sealing, shards
@@ -114,20 +115,36 @@ def test_a_config_is_refused_in_sentences_or_planned(config):
 @cases
 @given(text=edited((ROOT / "config.yaml").read_text()))
 def test_a_text_is_refused_in_sentences_or_read_in_full(tmp_path, text):
-    """Each key that stands in a text that is taken has its value in the config."""
+    """Each key that stands in a text that is taken is there once, and has its value in the config."""
     path = tmp_path / "config.yaml"
     path.write_text(text, encoding="utf-8")
     try:
-        config = load_configfile(path)
-    except (WorkflowError, UnicodeDecodeError):  # Snakemake's own refusals
+        readable(path)
+    except UserError as refusal:
+        assert str(refusal).startswith(f"{path} cannot be read: ") and "\n" not in str(refusal)
         return
-    except Exception as error:
-        pytest.skip(f"Snakemake itself fails: {error!r}")
-    if checked(config, files=[path]) is not None:
-        mappings = [n for n in walk(yaml.compose(text)) if isinstance(n, yaml.MappingNode)]
+    try:
+        config = load_configfile(path)
+    except WorkflowError:  # Snakemake's own sentence, as where it is no mapping
+        return
+    if (plan := checked(config, files=[path])) is not None:
+        mappings = [n for n in walk(yaml.compose(text, Loader)) if isinstance(n, yaml.MappingNode)]
         for node in mappings:
             keys = [key.value for key, _ in node.value]
             assert len(keys) == len(set(keys))
+        said = yaml.load(path.read_text(encoding="utf-8"), Loader)
+        for experiment in said["experiments"].values():
+            experiment.pop("like", None)
+            if experiment.pop("add_models", None):
+                experiment.pop("models", None)
+        assert within(said, plan.config)
+
+
+def within(said, taken):
+    """Whether all that is said is taken as it is; what it leaves out may be there too."""
+    if isinstance(said, dict) and isinstance(taken, dict):
+        return all(key in taken and within(said[key], taken[key]) for key in said)
+    return same(said, taken)
 
 
 def walk(node):

@@ -357,6 +357,15 @@ def test_a_finding_from_a_part_of_a_run_says_so():
     assert set(rows["note"]) == {"60 of 99 cells"}
 
 
+def test_a_verdict_on_trainings_from_several_kinds_of_machine_says_so():
+    one = trained([100, 110, 120, 130, 140, 150]).assign(cpu_model="a CPU")
+    assert "CPU" not in verdict(solved(MOST), recall_cells=one)["evidence"]
+    two = one.assign(cpu_model=["a CPU"] * 5 + ["another CPU"])
+    assert "(2 CPU models)" in verdict(solved(MOST), recall_cells=two)["evidence"]
+    rows = found(solved(MOST), recall_cells=two.assign(cells_asked=99))
+    assert set(rows["note"]) == {"6 of 99 cells; 2 CPU models"}
+
+
 # There is a length
 
 

@@ -195,3 +195,12 @@ def test_publish_and_redraw(project, tmp_path):
     redrawn = [output for job in clone.planned("redraw") for output in job.outputs]
     assert {path.name for path in figures} == {output.rsplit("/")[-1] for output in redrawn}
     assert all(output.startswith("results/reference/cpu/figures/") for output in redrawn)
+
+    # Of a damaged table nothing is drawn; a sentence says so.
+    table = clone / "results/reference/cpu/tables/recall_cells.parquet"
+    content = table.read_bytes()
+    table.write_bytes(content[:1000] + bytes([content[1000] ^ 1]) + content[1001:])
+    output = clone.snakemake("redraw", expect=1)
+    path = table.relative_to(clone.path)
+    assert f"Error: {path} is damaged; make it again: git checkout -- {path}" in output
+    assert "Traceback" not in output

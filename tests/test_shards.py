@@ -275,7 +275,7 @@ def test_a_shard_of_another_schema_is_named_with_its_columns(tmp_path):
     paths, cells = two(tmp_path)
     foreign = write(tmp_path / "other", TRAINING, seed=1)
     shutil.copy(foreign, paths[1])
-    refused([paths[1], "timing schema", "samples_s", "train_loss"], paths, cells)
+    refused([paths[1], "timing schema", "samples_s", "train_loss", "--force"], paths, cells)
 
 
 def test_a_column_of_another_type_is_refused(tmp_path):
@@ -283,7 +283,7 @@ def test_a_column_of_another_type_is_refused(tmp_path):
     place = SCHEMA.get_field_index("seed")
     narrow = SCHEMA.set(place, SCHEMA.field("seed").with_type(pa.int32()))
     write(tmp_path, narrow.with_metadata(SCHEMA.metadata), seed=1)
-    refused([paths[1], "timing schema"], paths, cells)
+    refused([f"--force {paths[1]}", "timing schema"], paths, cells)
 
 
 def test_a_shard_of_another_experiment_with_the_same_columns_is_refused(tmp_path):
@@ -292,13 +292,13 @@ def test_a_shard_of_another_experiment_with_the_same_columns_is_refused(tmp_path
         tmp_path / "other", schema("timing", "train_step"), experiment="train_step", seed=1
     )
     shutil.copy(foreign, paths[1])
-    refused([paths[1], "train_step"], paths, cells)
+    refused([f"--force {paths[1]}", "train_step"], paths, cells)
 
 
 def test_two_shards_of_one_cell_are_named(tmp_path):
     paths, cells = two(tmp_path)
     shutil.copy(paths[0], paths[1])
-    refused([*paths, "same cell"], paths, cells)
+    refused(["same cell", f"--force {paths[0]} {paths[1]}"], paths, cells)
 
 
 def test_two_rows_in_a_shard_are_refused(tmp_path):
@@ -308,7 +308,7 @@ def test_two_rows_in_a_shard_are_refused(tmp_path):
     about = table.schema.metadata | {b"seal": sealing.BLANK}
     pq.write_table(pa.concat_tables([table, table]).replace_schema_metadata(about), content)
     paths[1].write_bytes(sealing.sealed(content.getvalue()))
-    refused([paths[1], "2 rows"], paths, cells)
+    refused([f"--force {paths[1]}", "2 rows"], paths, cells)
 
 
 def test_a_shard_that_nobody_asked_for_is_named(tmp_path):

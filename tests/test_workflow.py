@@ -5,6 +5,7 @@ run with those that it should.
 """
 
 import itertools
+import json
 import os
 import re
 import shutil
@@ -300,11 +301,13 @@ def test_an_experiment_is_a_few_lines_of_config(project):
 # Shards that are not what they should be.
 
 
-@pytest.mark.parametrize("which", ["one shard", "all of a model"])
+@pytest.mark.parametrize("which", ["one shard", "the folder of a model"])
 def test_deleted_shards_are_brought_back_by_the_default_target(project, after, of, which):
-    gone = {min(of("recall"))} if which == "one shard" else of("recall", model="lstm")
-    for cell in gone:
-        (project / path_of(cell)).unlink()
+    gone = {min(of("recall"))}
+    (project / path_of(*gone)).unlink()
+    if which == "the folder of a model":
+        gone = of("recall", model="lstm")
+        shutil.rmtree(project / "results/recall/model~lstm")
     jobs = project.planned()
     assert cells(jobs) == gone
     assert others(jobs) == after["recall"]
@@ -321,6 +324,10 @@ def test_a_damaged_shard_stops_the_table_with_a_sentence_whose_advice_works(proj
     assert f"Error: {path_of(cell)}" in sentence
     (command,) = re.findall(r"make it again: snakemake --cores 4 (.*)$", sentence)
     assert command == f"--configfile {SMOKE} --force {path_of(cell)}"
+    assert "Traceback" not in output
+    manifest = json.loads((project / "results/manifest.json").read_text())
+    assert manifest["experiments"]["recall"]["lacking"] == [path_of(cell)]
+    assert f"these only: snakemake --cores 4 {command}" in output
 
     output = project.snakemake("--force", path_of(cell))
     assert re.findall(r"^training_cell +(\d+)$", output, re.MULTILINE) == ["1"]
@@ -335,3 +342,4 @@ def test_a_shard_in_the_place_of_another_stops_the_table_with_a_sentence(project
     (sentence,) = {line for line in output.splitlines() if "holds the same cell as" in line}
     assert path_of(first) in sentence
     assert path_of(second) in sentence
+    assert sentence.endswith(f"--configfile {SMOKE} --force {path_of(first)} {path_of(second)}")

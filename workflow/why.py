@@ -2,8 +2,9 @@
 
     python -m workflow.why TABLE VALUE ... [--run results]
 
-prints the rows of a table in which all VALUES stand, the findings behind a verdict, and each cell
-behind those: its numbers, what made it, its samples, and the command that makes its shard again.
+prints the rows of a table in which all VALUES stand, the findings behind a verdict or an answer, and
+each cell behind those: its numbers, what made it, its samples, and the command that makes its shard
+again.
 
     python -m workflow.why verdicts lstm_faster
     python -m workflow.why timing transformer 500
@@ -16,9 +17,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
+
+from workflow.seqbench.log import UserError
+from workflow.seqbench.results import sealing
+from workflow.seqbench.results.selecting import read_table
 
 KEYS = ["experiment", "lr", "model", "seq_len", "seed"]
+STATEMENT = {"verdicts": "claim", "answers": "answer", "recall_answers": "answer"}
+STATEMENT["compare"] = "name"  # where it compares claims
+OF_RECALL = ("gradient_flow", "attention", "distance")
 
 
 def main(table, values, run):
@@ -29,46 +39,72 @@ def main(table, values, run):
     if rows.empty:
         raise SystemExit(f"no row of {run}/tables/{table}.parquet holds {' and '.join(values)}")
     show(rows)
-    if "claim" in rows:
+    if table in STATEMENT:
         findings = load(run, "findings")
-        rows = findings[findings["statement"].isin(rows["claim"])]
-        show(rows)
+        behind = findings[findings["statement"].isin(rows[STATEMENT[table]])]
+        show(behind)
+        rows = rows if behind.empty else behind
     cells = [part for row in rows.to_dict("records") for part in cells_of(run, table, row)]
+    cells = [part for part in cells if len(part)]
+    if not cells:
+        print("No cell of this run is behind that: not run here, or kept in workflow/original/.")
+        return
     for cell in pd.concat(cells).drop_duplicates(KEYS).to_dict("records"):
         print(*about(run, cell), sep="\n    ", end="\n\n")
 
 
 def cells_of(run, table, row):
-    """The cells that a row speaks of, by experiment; a table of no experiment is one of recall."""
-    of_recall = table in ("gradient_flow", "attention", "distance")
-    names = row.get("experiment") or ("recall" if of_recall else table.removesuffix("_cells"))
+    """The cells that a row speaks of, by experiment."""
+    names = row.get("experiment") or row.get("name", "").split(":")[0]  # a comparison's
+    names = names or ("recall" if table in OF_RECALL else table)
     models = {row.get("model"), row.get("relative_to"), *str(row.get("models")).split(" / ")}
     for name in names.split(" / "):
+        name = name.removesuffix("_cells").removesuffix("_samples").removesuffix("_curves")
         if Path(run, f"tables/{name}_cells.parquet").is_file():  # it was run
             cells = load(run, f"{name}_cells")
-            keep = cells["model"].isin(models) | ("every" in models)
+            keep = cells["model"].isin(models) | bool({"every", ""} & models)
             for key in ("seq_len", "seed", "lr"):
                 if key in cells and pd.notna(row.get(key)):
                     keep &= cells[key] == row[key]
-            yield cells[keep].assign(lr=cells.get("lr"))
+            yield cells.assign(lr=cells.get("lr"))[keep]
 
 
 def about(run, cell):
     """Lines on a cell: its shard, its numbers and what made it, its samples, how to make it again."""
     names = [f"{key}~{cell[key]}" for key in KEYS[1:]]
     paths = [Path(run, cell["experiment"], *names[i:]).with_suffix(".parquet") for i in (0, 1)]
-    path = next((path for path in paths if path.is_file()), None)
-    yield str(path or f"{paths[1]} is not kept; this is from the table of cells")
+    swept = "chosen" in load(run, cell["experiment"])
+    path = paths[0] if swept else paths[1]
+    content = path.read_bytes() if path.is_file() else None
+    yield str(path) if content else f"{path} is not kept; this is from the table of cells"
     yield ", ".join(f"{key} {value}" for key, value in cell.items() if said(value))
-    if path:
-        table = pq.read_table(path, partitioning=None)
+    checkout = f"git checkout {cell['git_commit']}; " if said(cell["git_commit"]) else ""
+    if content and sealing.intact(content):
+        table = pq.read_table(pa.BufferReader(content))
         (row,) = table.to_pylist()
         samples = np.array(row.get("samples_s") or row.get("train_loss") or [])
         text = np.array2string(samples, threshold=40, max_line_width=10**6)
         asked = json.loads(table.schema.metadata[b"provenance"])
         yield f"{len(samples)} samples: {text}"
         yield f"settings: {asked['settings']}"
-        yield f"git checkout {cell['git_commit']}; {asked['command']}"
+        yield f"{checkout}{asked['command']}"
+        return
+    if content:
+        yield "its shard is not as it was written: damaged, edited, or of an older version"
+    before, command, folder = called(Path(run))
+    yield f"{before}{checkout}{command} --force {Path(folder, path.relative_to(run))}"
+
+
+def called(run):
+    """(what to do before its commit is checked out, how the run was called, folder of its shards)."""
+    config, manifest = run / "config.yaml", run / "manifest.json"
+    if config.is_file():  # it was published, and its shards were kept elsewhere
+        folder = yaml.safe_load(config.read_text()).get("pathvars", {}).get("results", "results")
+        return f"cp {config} run.yaml; ", "snakemake --cores 4 --configfile run.yaml", folder
+    command = "snakemake --cores 4"
+    if manifest.is_file():
+        command = json.loads(manifest.read_text())["command"]
+    return "", command, run
 
 
 def load(run, name):
@@ -77,7 +113,7 @@ def load(run, name):
     if not path.is_file():
         known = ", ".join(sorted(other.stem for other in path.parent.glob("*.parquet")))
         raise SystemExit(f"there is no {path}; tables: {known}")
-    return pd.read_parquet(path)
+    return read_table(path)
 
 
 def said(value):
@@ -98,4 +134,7 @@ if __name__ == "__main__":
     parser.add_argument("table")
     parser.add_argument("values", nargs="*")
     parser.add_argument("--run", default="results")
-    main(**vars(parser.parse_args()))
+    try:
+        main(**vars(parser.parse_args()))
+    except UserError as error:
+        raise SystemExit(f"Error: {error}") from error

@@ -24,7 +24,7 @@ rule timing_cell:
     priority: lambda wildcards: plan.priority(**dict(wildcards.items()))
     # It has the machine for itself: all cores here, a node that is not shared on a cluster. Slurm
     # reads slurm_extra, a profile for another scheduler whole_node.
-    threads: workflow.cores if HERE else asks(plan.threads)
+    threads: all_cores if HERE else asks(plan.threads)
     resources:
         mem_mb=needs("mem_mb"),
         runtime=needs("runtime"),

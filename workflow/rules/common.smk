@@ -51,6 +51,11 @@ def but_seed(wildcards):
     return (pair for pair in wildcards.items() if pair[0] != "seed")
 
 
+def all_cores(wildcards):
+    """All cores of this call of Snakemake, which `snakemake --unlock` need not name."""
+    return workflow.cores
+
+
 def attempts_left(wildcards, attempt):
     """How often a job that lacks memory may still ask for more, where it is submitted: `retries: 2`."""
     return 3 - attempt

@@ -16,11 +16,11 @@ if not workflow.remote_exec:
 
 
 onstart:
+    own_folder()
     # A statement that cannot be judged is told before the first job; the import takes a second.
     from workflow.seqbench.judging import statements
 
     statements.load_all(*(path for path in rules.judge.input if "statements/" in path))
-    own_folder()
     no_second_looks()
     if workflow.resource_settings.nodes is None:
         time, seconds = ahead()
@@ -75,7 +75,8 @@ def conclude(outcome):
         seconds=round((datetime.now() - workflow.start_time).total_seconds(), 1),
     )
     if lacking:
-        print(manifest.summary(lacking, command()), file=sys.stderr)
+        same = " ".join([command(), "--", *sorted(workflow.dag_settings.targets)])
+        print(manifest.summary(lacking, same.removesuffix(" --")), file=sys.stderr)
 
 
 def ahead():

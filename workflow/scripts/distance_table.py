@@ -1,14 +1,13 @@
 """The table `distance`: who solves the task at which distance, in the order of the distances."""
 
-import pandas as pd
-
 from workflow.seqbench import log
+from workflow.seqbench.results.selecting import read_table
 from workflow.seqbench.showing import tables
 
 
 def main(table, csv, parquet, md):
     """The columns of the table `recall` that speak of the distance."""
-    distance = pd.read_parquet(table).sort_values("seq_len", kind="stable", ignore_index=True)
+    distance = read_table(table).sort_values("seq_len", kind="stable", ignore_index=True)
     keys = ["model", "architecture", "seq_len", "n", "budget_steps"]
     kept = [c for c in distance if c in keys or c.startswith(("solved", "steps_"))]
     tables.write(distance[kept], csv, parquet, md, shown=tables.view("distance", distance))

@@ -9,6 +9,7 @@ import yaml
 from workflow.seqbench import log
 from workflow.seqbench.results import selecting
 from workflow.seqbench.showing import provenance, readme, tables
+from workflow.seqbench.showing.files import whole
 
 FOLDERS = ("tables", "figures", "report")
 
@@ -55,9 +56,8 @@ def main(files, run, sweeps, config, reference, page, results):
     fresh.rename(reference)
     shutil.rmtree(old, ignore_errors=True)
     for path, text in pages.items():
-        temporary = Path(path).with_suffix(".new")
-        temporary.write_text(text)
-        temporary.replace(path)
+        with whole(path) as written:
+            written.write_text(text)
 
 
 def files_of(experiments, folder):

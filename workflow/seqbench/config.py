@@ -5,8 +5,10 @@ import csv
 import os
 from pathlib import Path
 
+import yaml
+
 from workflow.seqbench import models, tasks, workloads
-from workflow.seqbench.checking import nearest, repetitions, schema_of, violations
+from workflow.seqbench.checking import Loader, nearest, repetitions, schema_of, violations
 from workflow.seqbench.experiments import KINDS, ConfigError, Plan, options_of, resolve
 from workflow.seqbench.sources import ROOT
 
@@ -22,6 +24,9 @@ def check(config, local=True, files=()):
     local: the jobs run on this machine, so its cores and GPU must do. files: those that `config`
     was merged from. `config` stays as it is.
     """
+    files = [*files]
+    for path in files:
+        readable(path)
     refuse(f"{path}, {problem}" for path in files for problem in repetitions(path))
     config, schema = copy.deepcopy(config), schema_of(SCHEMA)
     refuse(violations(config, schema))
@@ -39,6 +44,15 @@ def check(config, local=True, files=()):
     return Plan(config, tuned_rates(Plan(config)))
 
 
+def readable(path):
+    """ConfigError where a config file, if there is one, cannot be read: of some Snakemake says no sentence."""
+    try:
+        if Path(path).is_file():
+            yaml.load(Path(path).read_text(encoding="utf-8"), Loader)
+    except (yaml.YAMLError, ValueError) as error:
+        refuse([f"{path} cannot be read: {error}"])
+
+
 def refuse(problems):
     """Raise a ConfigError that names all problems, where there are any."""
     if problems := dict.fromkeys(problems):
@@ -48,7 +62,10 @@ def refuse(problems):
 def folder_problems(results):
     """A folder for the run in which it would destroy what is there, or not be a folder."""
     path = Path(results).resolve()
-    for kept in {(root / name).resolve() for root in (ROOT, Path.cwd()) for name in KEPT}:
+    roots = {ROOT, Path.cwd().resolve()}
+    if any(path in (root, *root.parents) for root in roots):
+        yield f"pathvars.results is {results!r}; the project itself is in it; name another folder"
+    for kept in {(root / name).resolve() for root in roots for name in KEPT}:
         if kept in (path, *path.parents):
             yield f"pathvars.results is {results!r}; {kept.name} is the project's own, and a run would write over it; name another folder"
     for part in (path, *path.parents):

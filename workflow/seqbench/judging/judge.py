@@ -54,7 +54,9 @@ def condition_findings(condition, run):
         row = about | named(condition) | {"where": where, "note": str(missing), "n": 0}
         yield row | lacking(condition.get("accepted"), missing, about)
         return
-    parts = (incomplete(run.table(f"{name}_cells")) for name in dict.fromkeys(experiments))
+    machines = {machine for s in selections for machine in s.cells.get("cpu_model", ())}
+    parts = [incomplete(run.table(f"{name}_cells")) for name in dict.fromkeys(experiments)]
+    parts += [f"{len(machines)} CPU models"] * (len(machines) > 1)
     part = "; ".join(filter(None, parts))
     confidence = 1 - (1 - CONFIDENCE) / len(lengths) if condition.get("at") == "any" else CONFIDENCE
     for seq_len in lengths:

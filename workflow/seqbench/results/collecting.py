@@ -33,11 +33,11 @@ def read(path, schema):
     if not table.schema.equals(schema):
         differing = sorted(set(table.schema.names) ^ set(schema.names))
         detail = f" (columns that differ: {', '.join(differing)})" if differing else ""
-        raise ShardError(f"{path} does not have the {name_of(schema)} schema{detail}")
+        raise refusal(path, f"does not have the {name_of(schema)} schema{detail}")
     if table.num_rows != 1:
-        raise ShardError(f"{path} has {table.num_rows} rows; a shard is one cell and has 1")
+        raise refusal(path, f"has {table.num_rows} rows, a shard is one cell and has 1")
     if (experiment := table["experiment"][0].as_py()) != name_of(schema):
-        raise ShardError(f"{path} is a shard of {experiment}, not of {name_of(schema)}")
+        raise refusal(path, f"is a shard of {experiment}, not of {name_of(schema)}")
     return table
 
 
@@ -74,7 +74,9 @@ def collect(paths, schema, cells):
     for i, (asked, *cell) in enumerate(zip(*(frame[c] for c in ["asked", *keys]), strict=True)):
         known = name(keys, cell := tuple(cell))
         if cell in place:
-            raise ShardError(f"{paths[i]} holds the same cell as {paths[place[cell]]}: {known}")
+            pair = paths[place[cell]], paths[i]
+            said = f"{pair[1]} holds the same cell as {pair[0]}: {known}"
+            raise ShardError(f"{said}; make both again: {again(*pair)}")
         if cell not in expected:
             raise refusal(paths[i], f"holds {known}, which the config does not ask for there")
         if asked != expected[cell].get("asked", asked):

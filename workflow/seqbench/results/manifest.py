@@ -5,7 +5,12 @@ from collections import Counter
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
+
+from workflow.seqbench.log import again
+from workflow.seqbench.results import sealing
+from workflow.seqbench.showing.files import whole
 
 MADE_ON = ["node", "device_name", "cpu_cores", "kernel", "python", "torch", "git_commit"]
 COLUMNS = ["status", "cell_s", "queued_s", *MADE_ON]
@@ -19,12 +24,9 @@ def write(path, plan, jobs, **about):
     """
     table = pd.DataFrame(jobs, columns=["cell", "shard", "log", "job_s"])
     table["experiment"] = [cell["experiment"] for cell in table["cell"]]
-    table["done"] = [plan.done(**cell) for cell in table["cell"]]
-    rows = [
-        pq.read_table(shard, columns=COLUMNS, partitioning=None).to_pylist()[0] if done else {}
-        for shard, done in zip(table["shard"], table["done"], strict=True)
-    ]
-    table = table.join(pd.DataFrame(rows, columns=COLUMNS))
+    rows = [plan.done(**cell) and row_of(shard) for cell, shard, *_ in jobs]
+    table["done"] = [bool(row) for row in rows]
+    table = table.join(pd.DataFrame([row or {} for row in rows], columns=COLUMNS))
     parts = {}
     for experiment, cells in table.groupby("experiment"):
         done, lacking = cells[cells["done"]], cells[~cells["done"]]
@@ -46,18 +48,34 @@ def write(path, plan, jobs, **about):
     made = table.loc[table["done"], MADE_ON].drop_duplicates().to_dict("records")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     manifest = about | {"experiments": parts, "made on": made}
-    Path(path).write_text(json.dumps(manifest, indent=2) + "\n")
+    with whole(path) as fresh:
+        fresh.write_text(json.dumps(manifest, indent=2) + "\n")
     return dict(table.loc[~table["done"], ["shard", "log"]].to_numpy().tolist())
 
 
+def row_of(shard):
+    """Those of a shard's columns that the manifest takes; None where it is not as it was written."""
+    content = Path(shard).read_bytes()
+    if not sealing.intact(content):
+        return None
+    return pq.read_table(pa.BufferReader(content), columns=COLUMNS).to_pylist()[0]
+
+
 def summary(lacking, command):
-    """In words: which cells a run lacks, the last line of each one's log, and how to go on."""
+    """In words: which cells a run lacks, the last line of each one's log, and how to go on.
+
+    lacking: {shard: log}; command: that of the run, which stands there if they are too many to name.
+    """
     lines = [f"{len(lacking)} cells are not done; tables and figures that need them are not made:"]
     for shard, log in [*lacking.items()][:10]:
         text = Path(log).read_text(errors="replace").strip() if Path(log).is_file() else ""
-        lines.append(f"  {shard}: {text.splitlines()[-1][:300] if text else 'not begun'}")
+        said = text.splitlines()[-1][:300] if text else "not begun"
+        if Path(shard).is_file():
+            said = "damaged, or made by another config or other code"
+        lines.append(f"  {shard}: {said}")
         lines.append(f"    log: {log}")
     lines += ["  ..."] * (len(lacking) > 10)
+    command = again(*lacking) if len(lacking) <= 20 else command
     lines.append(f"Try these again, and these only: {command}")
     lines.append("Tables of the cells that are done, marked as such: --config incomplete=True")
     return "\n".join(lines)

@@ -22,11 +22,10 @@ def gradient_flow(shards):
     (model, seq_len, moment, position).
 
     `reference` is what the LSTM's initial forget gate f alone would leave, mean over units of
-    f^(seq_len - position); NaN for other models.
+    f^(seq_len - position); NaN for other models. A cell that was never trained has no gradient and
+    is left out.
     """
-    shards = shards[
-        shards["gradient_flow"].map(len) > 0
-    ]  # of what could not be trained there is none
+    shards = shards[shards["gradient_flow"].map(len) > 0]
     parts = []
     for moment, progress in MOMENTS.items():
         flows = [flow[round(progress * (len(flow) - 1))] for flow in shards["gradient_flow"]]

@@ -50,9 +50,15 @@ def read_table(path):
     """A table's file, .csv or .parquet; UserError where it is damaged."""
     if Path(path).suffix == ".csv":
         return pd.read_csv(path)
+    published = "results/reference/" in str(path)
+    advice = f"git checkout -- {path}" if published else again(path)
+    sentence = f"{path} is damaged; make it again: {advice}"
     if sealing.intact(Path(path).read_bytes()) is False:
-        raise UserError(f"{path} is damaged; make it again: {again(path)}")
-    return pd.read_parquet(path)
+        raise UserError(sentence)
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # pyarrow's errors are among them
+        raise UserError(f"{sentence} (it cannot be read: {error})") from error
 
 
 class Selection(NamedTuple):

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from workflow.seqbench.results import sealing
 from workflow.seqbench.results.measures import mean_ratio
 from workflow.seqbench.results.selecting import Selection
-from workflow.seqbench.showing import text
+from workflow.seqbench.showing import files, text
 from workflow.seqbench.sources import ROOT
 
 STYLE = "<!doctype html><meta charset=utf-8><style>body{font:14px/1.4 sans-serif}td,th{padding:2px 8px;text-align:left;border-bottom:1px solid #ddd}</style>\n"
@@ -61,17 +61,18 @@ def write(frame, *paths, shown=None):
     """
     shown = frame if shown is None else shown
     for path in map(Path, paths):
-        match path.suffix:
-            case ".csv":
-                frame.to_csv(path, index=False)
-            case ".parquet":
-                sealing.save(pa.Table.from_pandas(frame, preserve_index=False), path)
-            case ".md":
-                path.write_text(markdown(shown))
-            case ".html":
-                path.write_text(STYLE + MarkdownIt().enable("table").render(markdown(shown)))
-            case suffix:
-                raise ValueError(f"no table format for {suffix}")
+        with files.whole(path) as fresh:
+            match path.suffix:
+                case ".csv":
+                    frame.to_csv(fresh, index=False)
+                case ".parquet":
+                    sealing.save(pa.Table.from_pandas(frame, preserve_index=False), fresh)
+                case ".md":
+                    fresh.write_text(markdown(shown))
+                case ".html":
+                    fresh.write_text(STYLE + MarkdownIt().enable("table").render(markdown(shown)))
+                case suffix:
+                    raise ValueError(f"no table format for {suffix}")
 
 
 def markdown(frame):
