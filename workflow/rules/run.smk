@@ -4,10 +4,12 @@ out: <results>/manifest.json   not where the results are in a bucket
 """
 
 import atexit
+import shutil
+import subprocess
 from datetime import datetime
 
 from snakemake.common import __version__
-from workflow.seqbench.log import command
+from workflow.seqbench.log import UserError, command
 from workflow.seqbench.running import mend_times, own_folder, take_over
 
 if not workflow.remote_exec:
@@ -20,6 +22,8 @@ onstart:
     from workflow.seqbench.judging import statements
 
     statements.load_all(*(path for path in rules.judge.input if "statements/" in path))
+    if workflow.resource_settings.nodes is not None:
+        refuse_jobs_left()
     own_folder()
     if workflow.resource_settings.nodes is None:
         time, seconds = ahead()
@@ -32,6 +36,23 @@ onsuccess:
 
 onerror:
     conclude("not complete")
+
+
+def refuse_jobs_left():
+    """Stop where a killed run of this folder has jobs in Slurm's queue, which would be done twice."""
+    if not shutil.which("squeue"):
+        return
+    columns = "--states=PENDING,RUNNING,SUSPENDED", "--format=%j|%Z"
+    asked = subprocess.run(
+        ["squeue", "--me", "--noheader", *columns], capture_output=True, text=True
+    )
+    ends = "seqbench_", f"|{os.getcwd()}"
+    left = [x for x in asked.stdout.splitlines() if x.startswith(ends[0]) and x.endswith(ends[1])]
+    if left:
+        raise UserError(
+            f"a killed run of this folder left jobs in Slurm's queue ({len(left)});"
+            " profiles/slurm/run cancels them and goes on"
+        )
 
 
 def conclude(outcome):
