@@ -152,7 +152,7 @@ def called(project, env, *flags):
         capture_output=True,
         text=True,
     )
-    return done.returncode, done.stdout
+    return done.returncode, done.stdout + done.stderr
 
 
 def test_where_there_is_no_slurm_it_says_so(tmp_path):
@@ -176,6 +176,10 @@ def test_on_a_cluster_it_writes_a_profile_and_finds_it_right(slurm, tmp_path):
     code, said = called(project, slurm.env)
     assert code == 1
     assert LONGEST.replace("60", "120") in said
+    (project / "wrong.yaml").write_text("experiments: {recall: {threads: 0}}")
+    code, said = called(project, slurm.env, "--configfile", "wrong.yaml")
+    assert code == 1
+    assert said == "experiments.recall.threads is 0; it must be at least 1\n"
     project.edit("profiles/site/config.yaml", "slurm_partition: main", "slurm_partition: mian")
     code, said = called(project, slurm.env)
     assert code == 1

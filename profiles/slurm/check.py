@@ -251,11 +251,7 @@ def main():
         return 1
     parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False)
     parser.add_argument("--configfile", "--configfiles", nargs="+", default=[])
-    try:
-        plan = plan_of(parser.parse_known_args()[0].configfile)
-    except (UserError, OSError, yaml.YAMLError) as error:
-        print(error)
-        return 1
+    plan = plan_of(parser.parse_known_args()[0].configfile)
     site = look()
     if not SITE.exists():
         SITE.parent.mkdir(exist_ok=True)
@@ -270,4 +266,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except (UserError, OSError, yaml.YAMLError) as error:
+        sys.exit(str(error))
