@@ -152,7 +152,7 @@ def called(project, env, *flags):
         capture_output=True,
         text=True,
     )
-    return done.returncode, done.stdout + done.stderr
+    return done.returncode, done.stdout
 
 
 def test_where_there_is_no_slurm_it_says_so(tmp_path):

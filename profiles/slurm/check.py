@@ -269,4 +269,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except (UserError, OSError, yaml.YAMLError) as error:
-        sys.exit(str(error))
+        print(error)
+        sys.exit(1)
