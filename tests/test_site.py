@@ -176,10 +176,10 @@ def test_on_a_cluster_it_writes_a_profile_and_finds_it_right(slurm, tmp_path):
     code, said = called(project, slurm.env)
     assert code == 1
     assert LONGEST.replace("60", "120") in said
-    (project / "wrong.yaml").write_text("experiments: {recall: {threads: 0}}")
+    (project / "wrong.yaml").write_text("experiments: {timing_threads2: {threads: 0}}")
     code, said = called(project, slurm.env, "--configfile", "wrong.yaml")
     assert code == 1
-    assert said == "experiments.recall.threads is 0; it must be at least 1\n"
+    assert said == "experiments.timing_threads2.threads is 0; it must be at least 1\n"
     project.edit("profiles/site/config.yaml", "slurm_partition: main", "slurm_partition: mian")
     code, said = called(project, slurm.env)
     assert code == 1
