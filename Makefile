@@ -1,7 +1,7 @@
 # make run    set up .venv and run the benchmark     CORES=4  CONFIG=workflow/presets/smoke.yaml
 # make tune   try the learning rates of `lr: tuned` again, an hour on two cores
 # make test   set up .venv and run every check
-# make bench  cost of the training loop beside a bare one
+# make bench  what the machinery costs and how well it measures, half an hour on an idle machine
 # make format apply the formatters        make lock  renew envs/requirements.lock
 
 PYTHON ?= python3

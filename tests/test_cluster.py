@@ -3,10 +3,12 @@
 Runs on the private cluster of tests/cluster/, through profiles/slurm and a profile such as a user has.
 """
 
+import json
 import os
 import shutil
 import signal
 import subprocess
+import time
 from collections import Counter
 
 import pandas as pd
@@ -114,6 +116,10 @@ def intact(project):
             assert not rows.duplicated(["model", "seq_len", "seed"]).any()
 
 
+def text_of(project, table):
+    return (project / f"results/tables/{table}.csv").read_text()
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("on_slurm")
@@ -121,10 +127,10 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(slurm, folder):
-    """Every cell of `recall` in the smoke preset and one round of its timings, on the cluster."""
+    """The default target of the smoke preset, with one round of its timings, on the cluster."""
     project = OnSlurm.of(slurm, folder / "run")
     config = {"experiments": {"timing": {"seeds": [0]}}}
-    project.finish(project.start("timing", "recall", config=config))
+    project.finish(project.start(config=config), seconds=600)
     return project
 
 
@@ -142,7 +148,19 @@ def test_the_same_tables_as_locally(run, smoke_run):
     ]
     seconds = [column for column in here if column.endswith("_s")]
     pd.testing.assert_frame_equal(there.drop(columns=seconds), here.drop(columns=seconds))
-    assert (run / "results/figures/memory.png").exists()
+    for table in ("fairness", "distance", "gradient_flow", "attention"):
+        assert text_of(run, table) == text_of(smoke_run, table)
+    verdicts = [
+        pd.read_csv(project / "results/tables/verdicts.csv").query("~shards.str.contains('timing')")
+        for project in (smoke_run, run)
+    ]
+    assert len(verdicts[0]) == 4
+    pd.testing.assert_frame_equal(*verdicts)
+
+
+def test_the_run_is_complete(run):
+    assert json.loads((run / "results/manifest.json").read_text())["outcome"] == "complete"
+    assert (run / "results/report/index.html").stat().st_size > 100_000
 
 
 def test_timing_cells_have_a_node_to_themselves_one_after_the_other(run):
@@ -158,7 +176,7 @@ def test_timing_cells_have_a_node_to_themselves_one_after_the_other(run):
 
 
 def test_only_cells_are_submitted_and_short_ones_share_a_job(run):
-    """Twelve trainings of two lengths are two jobs, six timings of a seed are one; tables are none."""
+    """Twelve trainings of two lengths are two jobs, six timings of a seed are one; the rest is none."""
     assert Counter(job["comment"].split("_")[1] for job in run.jobs()) == {
         "training-recall-4": 1,
         "training-recall-8": 1,
@@ -270,13 +288,18 @@ def test_faults_leave_nothing_half_written_or_doubled(storm):
     assert len(storm.shards("recall")) == 4
 
 
-def test_the_profile_for_other_schedulers_works_with_the_commands_of_slurm(slurm, folder, run):
-    """As a user would do it: a copy of the profile whose script names the scheduler."""
-    project = OnSlurm.of(slurm, folder / "other")
+def other(slurm, target):
+    """A copy with the profile for other schedulers, as a user has it: its script names the scheduler."""
+    project = OnSlurm.of(slurm, target)
     site = project / "profiles/site"
     shutil.rmtree(site)
     shutil.copytree(project / "profiles/cluster-generic", site)
     project.edit("profiles/site/scheduler", "scheduler=sge", "scheduler=slurm")
+    return project
+
+
+def test_the_profile_for_other_schedulers_works_with_the_commands_of_slurm(slurm, folder, run):
+    project = other(slurm, folder / "other")
     cells = [f"recall/model~lstm/seq_len~4/seed~{seed}" for seed in (0, 1)]
     cells.append("timing/model~lstm/seq_len~50/seed~0")
     flags = ("--workflow-profile", "profiles/site", "--seconds-between-status-checks", "2")
@@ -295,8 +318,34 @@ def test_the_profile_for_other_schedulers_works_with_the_commands_of_slurm(slurm
     assert not project.shards("timing")["node_shared"].any()
 
 
+def test_cells_of_a_job_take_turns_and_ctrl_c_cancels_it(slurm, folder):
+    """Two trainings in one job, by the profile for other schedulers: the second waits for the first."""
+    project = other(slurm, folder / "turns")
+    models = {
+        name: {"architecture": f"{FAULTS}:Late", "began": str(project / name)} for name in "ab"
+    }
+    recall = {"models": ["a", "b"], "seq_lens": [4], "seeds": [0], "steps": 5}
+    config = {"models": models, "experiments": {"recall": recall}}
+    (project / "override.yaml").write_text(yaml.safe_dump(config))
+    shards = [f"results/recall/model~{name}/seq_len~4/seed~0.parquet" for name in "ab"]
+    flags = ("--workflow-profile", "profiles/site", "--configfile", SMOKE, "override.yaml")
+    process = subprocess.Popen(
+        ["snakemake", *shards, *flags],
+        cwd=project.path,
+        env=project.env,
+        # Ignored where tests run in the background, and by what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    wait(lambda: [*project.path.glob("[ab]")], 120, "the first cell")
+    time.sleep(5)
+    assert len([*project.path.glob("[ab]")]) == 1
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 1
+    assert [job["state"] for job in project.jobs()] == ["CANCELLED"]
+
+
 def test_a_killed_run_goes_on_with_nothing_done_again_or_twice(slurm, folder):
-    """SIGKILL when one job is done, one runs and one waits; then the same command."""
+    """SIGKILL when one job is done and one runs; then a dry run, Snakemake itself, the same command."""
     project = OnSlurm.of(slurm, folder / "killed", groups={"training_cell": "each-{model}-{seed}"})
     late = {"architecture": f"{FAULTS}:Late", "began": str(project / "hanging")}
     recall = {"models": ["lstm", "late"], "seq_lens": [4], "seeds": [0], "steps": 5}
@@ -310,8 +359,15 @@ def test_a_killed_run_goes_on_with_nothing_done_again_or_twice(slurm, folder):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     before = (project / first).stat().st_mtime_ns
+    project.finish(project.start(first, second, config=config, flags=["-n"]))
+    flags = ("--profile", "profiles/slurm", "--workflow-profile", "profiles/site")
+    call = ["snakemake", first, second, *flags, "--configfile", SMOKE, "override.yaml"]
+    itself = subprocess.run(call, cwd=project.path, env=project.env, capture_output=True, text=True)
+    assert itself.returncode == 1
+    assert "left jobs in Slurm's queue (1); profiles/slurm/run cancels them" in itself.stderr
     assert project.states("late") == ["RUNNING"]
-    project.finish(project.start(first, second, config=config))
+    output = project.finish(project.start(first, second, config=config))
+    assert output.count("Cancelled jobs that a killed run had left in the queue: 1.") == 1
     assert (project / first).stat().st_mtime_ns == before
     assert project.states("lstm") == ["COMPLETED"]
     assert project.states("late") == ["CANCELLED", "COMPLETED"]

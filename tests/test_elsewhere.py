@@ -6,6 +6,7 @@ import pandas as pd
 import yaml
 
 from tests.conftest import BIN, ROOT, SMOKE, shipped
+from tests.test_requests import CELLS, SUBMITTED
 
 # One experiment of three cells, for real, from shards to a figure.
 TINY = {"experiments": {"timing": {"models": ["lstm"], "seq_lens": [50], "seeds": [0, 1, 2]}}}
@@ -59,8 +60,9 @@ def test_in_another_working_directory(tmp_path):
 
 
 def test_as_a_module_of_another_workflow(tmp_path):
-    (tmp_path / "Snakefile").write_text(MODULE)
+    (tmp_path / "Snakefile").write_text(MODULE + SUBMITTED)
     config = {"seqbench": shipped(SMOKE, TINY)}
     (tmp_path / "theirs.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    snakemake(cwd=tmp_path)
+    said = snakemake(cwd=tmp_path)
     assert made(tmp_path) == {"results", "Snakefile", "theirs.yaml"}
+    assert "submitted: " + " ".join(f"seqbench_{rule}" for rule in CELLS) + "\n" in said

@@ -71,6 +71,7 @@ rule solved_figure:
         code=digest("workflow.scripts.solved_figure"),
     log:
         "<results>/logs/figures/{run}/solved.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     script:

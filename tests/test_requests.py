@@ -8,6 +8,15 @@ from tests.conftest import Project, shipped
 from workflow.seqbench.config import check
 from workflow.seqbench.measuring import supervised
 
+# At the end of a Snakefile it prints the rules whose jobs a cluster gets.
+SUBMITTED = """
+import sys
+
+submitted = [r.name for r in workflow.rules if not r.norun and r.name not in workflow._localrules]
+print("submitted:", *sorted(submitted), file=sys.stderr)
+"""
+CELLS = ["timing_cell", "training_cell", "training_cell_at_rate"]
+
 
 @pytest.fixture(scope="module")
 def plan():
@@ -53,3 +62,11 @@ def test_flags_do_not_take_its_node_from_a_timing_cell(tmp_path):
     assert len(jobs) == 12
     assert all("mem_mb=5000" in job for job in jobs)
     assert all("slurm_extra=--exclusive" in job and "whole_node=1" in job for job in jobs)
+
+
+def test_cells_are_submitted_and_nothing_else(tmp_path):
+    project = Project.copy(tmp_path / "project")
+    with (project / "Snakefile").open("a") as file:
+        file.write(SUBMITTED)
+    (submitted,) = re.findall("^submitted: (.*)", project.snakemake("--list-rules"), re.M)
+    assert submitted.split() == CELLS

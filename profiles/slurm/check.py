@@ -1,21 +1,40 @@
 """Look at this Slurm site before anything is submitted: a sentence for each thing that matters.
 
-    python profiles/slurm/check.py
+    python profiles/slurm/check.py [--configfile FILE ...]
 
 It first writes profiles/site/config.yaml from what the site says of itself, where there is none.
 It ends non-zero where jobs would fail, wait for ever, or never be seen to finish.
 """
 
+import argparse
 import getpass
+import math
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import yaml
+from snakemake.utils import update_config
 
-PROFILES = Path(__file__).parents[1]
+PROFILES = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROFILES.parent))
+from workflow.seqbench import config  # noqa: E402
+from workflow.seqbench.log import UserError  # noqa: E402
+
 SITE = PROFILES / "site/config.yaml"
+# The rules that are submitted, and their experiments, as names() of a plan gives them.
+RULES = {
+    "timing_cell": {"kind": "timing"},
+    "training_cell": {"kind": "training", "swept": False},
+    "training_cell_at_rate": {"kind": "training", "swept": True},
+}
+# What a job asks for, where a partition says how much of it there is, and its unit.
+LIMITS = [
+    ("threads", "cores", "cores"),
+    ("mem_mb", "memory", "MB"),
+    ("runtime", "minutes", "minutes (all cells that share a job: group-components)"),
+]
 DRAFT = """\
 # Your own, not tracked by git: it overrides profiles/slurm/config.yaml key by key.
 # profiles/slurm/check.py wrote it from what the site says of itself, and checks it.
@@ -48,15 +67,17 @@ def look():
             "memory": int(memory),
             "features": features.replace("(null)", "no features"),
             "nodes": nodes,
+            "limit": limit,
+            "minutes": minutes(limit),
         }
-        partitions.setdefault(name.rstrip("*"), []).append(kind | {"limit": limit})
-    config = dict(
+        partitions.setdefault(name.rstrip("*"), []).append(kind)
+    settings = dict(
         map(str.strip, line.split("=", 1))
         for line in ask("scontrol", "show", "config")
         if "=" in line
     )
     accounts = None
-    if config["AccountingStorageType"] != "accounting_storage/none":
+    if "slurmdbd" in settings["AccountingStorageType"]:
         user = f"user={getpass.getuser()}"
         listed = ("sacctmgr", "--noheader", "--parsable2", "show")
         accounts = [
@@ -67,8 +88,53 @@ def look():
         "partitions": partitions,
         "default": default or next(iter(partitions), None),
         "accounts": accounts and list(dict.fromkeys(accounts)),
-        "min_job_age": int(config["MinJobAge"].split()[0]),
+        "min_job_age": int(settings["MinJobAge"].split()[0]),
     }
+
+
+def minutes(limit):
+    """Minutes of a time as Slurm writes it: [days-][[hours:]minutes:]seconds, or infinite."""
+    days, _, clock = limit.rpartition("-")
+    if not clock[0].isdigit():
+        return math.inf
+    seconds = sum(int(part) * 60**power for power, part in enumerate(clock.split(":")[::-1]))
+    return 1440 * int(days or 0) + seconds / 60
+
+
+def plan_of(configfiles):
+    """The plan of config.yaml with the user's files over it, as Snakemake merges them."""
+    merged = {}
+    for path in (PROFILES.parent / "config.yaml", *configfiles):
+        update_config(merged, yaml.safe_load(Path(path).read_text()) or {})
+    return config.check(merged, local=False)
+
+
+def requests(plan, profile):
+    """What each job of a run asks for at its first attempt.
+
+    Cells share one by the profile's groups; it asks for the time of all and the memory of the largest.
+    """
+    for rule, experiments in RULES.items():
+        group = (profile.get("groups") or {}).get(rule)
+        size = (profile.get("group-components") or {}).get(group, 1)
+        fixed = (profile.get("set-resources") or {}).get(rule) or {}
+        fixed = {key: value for key, value in fixed.items() if isinstance(value, int)}
+        for name in plan.names(**experiments, on_demand=False):
+            shared = {}
+            for cell in plan.cells(name):
+                key = group.format(experiment=name, **cell) if group else str(cell)
+                needs = {what: plan.needs(what, 1, name, **cell) for what in ("mem_mb", "runtime")}
+                shared.setdefault(key, []).append(needs | fixed)
+            for cells in shared.values():
+                for first in range(0, len(cells), size):
+                    job = cells[first : first + size]
+                    yield {
+                        "rule": rule,
+                        "experiment": name,
+                        "threads": plan.threads(name),
+                        "mem_mb": max(cell["mem_mb"] for cell in job),
+                        "runtime": sum(cell["runtime"] for cell in job),
+                    }
 
 
 def draft(site):
@@ -81,15 +147,13 @@ def draft(site):
     )
 
 
-def check(profile, site):
-    """(whether it is as it should be, a sentence) for each thing that the profile must say rightly."""
-    resources = profile.get("default-resources") or {}
-    per_rule = (profile.get("set-resources") or {}).values()
-    experiments = yaml.safe_load((PROFILES.parent / "config.yaml").read_text())["experiments"]
-    threads = max(part.get("threads", 1) for part in experiments.values())
-    asked = [resources.get("slurm_partition", site["default"])]
-    asked += [rule["slurm_partition"] for rule in per_rule if "slurm_partition" in rule]
-    for name in dict.fromkeys(asked):
+def check_partitions(names, rules, profile, site, plan):
+    """(whether it is as it should be, a sentence) for partitions that the jobs of some rules go to.
+
+    names: with commas, as sbatch takes them, it is whichever is free first.
+    """
+    resources, known = profile.get("default-resources") or {}, []
+    for name in names.split(","):
         kinds = site["partitions"].get(name)
         if kinds is None:
             yield (
@@ -97,16 +161,12 @@ def check(profile, site):
                 f"partition {name} does not exist; there are {', '.join(site['partitions'])}",
             )
             continue
+        known += kinds
         nodes = "; ".join(
             "{nodes} nodes of {cores} cores and {memory} MB ({features})".format(**kind)
             for kind in kinds
         )
         yield True, f"partition {name}: {nodes}; jobs of {kinds[0]['limit']} at most"
-        if threads > (least := min(kind["cores"] for kind in kinds)):
-            yield (
-                False,
-                f"config.yaml asks for {threads} threads; nodes of {name} have {least} cores",
-            )
         if len(kinds) > 1 and "constraint" not in resources:
             yield (
                 True,
@@ -115,6 +175,28 @@ def check(profile, site):
                     " set default-resources: constraint to a feature of those that are to measure"
                 ),
             )
+    jobs = [job for job in requests(plan, profile) if job["rule"] in rules]
+    for what, key, unit in LIMITS if known and jobs else ():
+        largest, most = max(jobs, key=lambda job: job[what]), max(kind[key] for kind in known)
+        if largest[what] > most:
+            yield (
+                False,
+                f"{largest['experiment']} asks for {largest[what]} {unit}; {names} has {most:.0f}",
+            )
+    for name in (n for rule in rules for n in plan.names(**RULES[rule], on_demand=True)):
+        if known and plan.threads(name) > max(kind["cores"] for kind in known):
+            yield True, f"{name}, made on demand only, needs nodes of {plan.threads(name)} cores"
+
+
+def check(profile, site, plan):
+    """(whether it is as it should be, a sentence) for each thing that the profile must say rightly."""
+    resources, per_rule = (profile.get(f"{of}-resources") or {} for of in ("default", "set"))
+    default, rules_of = resources.get("slurm_partition", site["default"]), {}
+    for rule in RULES:
+        names = (per_rule.get(rule) or {}).get("slurm_partition", default)
+        rules_of.setdefault(str(names), []).append(rule)
+    for names, rules in rules_of.items():
+        yield from check_partitions(names, rules, profile, site, plan)
     account, accounts = resources.get("slurm_account"), site["accounts"]
     if accounts is None:
         yield True, "this site keeps no accounts, so none is needed"
@@ -167,6 +249,9 @@ def main():
     if (ping := subprocess.run(["scontrol", "ping"], capture_output=True, text=True)).returncode:
         print(f"Slurm does not answer: {' '.join((ping.stdout + ping.stderr).split())}")
         return 1
+    parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False)
+    parser.add_argument("--configfile", "--configfiles", nargs="+", default=[])
+    plan = plan_of(parser.parse_known_args()[0].configfile)
     site = look()
     if not SITE.exists():
         SITE.parent.mkdir(exist_ok=True)
@@ -174,11 +259,15 @@ def main():
         print("Wrote profiles/site/config.yaml: look it over, it is yours.")
     layers = [yaml.safe_load(path.read_text()) for path in (PROFILES / "slurm/config.yaml", SITE)]
     profile = layers[0] | (layers[1] or {})
-    sentences = [*check(profile, site), would_run(profile)]
+    sentences = [*check(profile, site, plan), would_run(profile)]
     for fine, sentence in sentences:
         print("ok   " if fine else "WRONG", sentence)
     return 0 if all(fine for fine, _ in sentences) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except (UserError, OSError, yaml.YAMLError) as error:
+        print(error)
+        sys.exit(1)

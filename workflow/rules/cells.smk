@@ -1,5 +1,7 @@
 """The cells of every experiment: one job, one process and one shard per (model, seq_len, seed).
 
+Only these are submitted to a cluster: every other rule takes seconds and is a localrule.
+
 in:  the experiment in the config and the models that it names
 out: <results>/EXPERIMENT/model~M/seq_len~N/seed~S.parquet
      <results>/EXPERIMENT/lr~L/model~M/seq_len~N/seed~S.parquet   where learning_rates are an axis

@@ -22,10 +22,14 @@ wildcard_constraints:
     run=f"{re.escape(plan.results)}|results/reference/[^/]+",
 
 
-# Cells that share a cluster's job run one after the other: `resources: cells=1` in a profile has the
-# job ask for the time of all and the memory of one.
+# Cells that share a cluster's job run one after the other: it asks for the time of all and the memory of
+# the largest. There is no public way to say so in a workflow, and a profile's limit does not reach the job.
 resource_scopes:
     cells="local",
+
+
+if not HERE:
+    workflow.global_resources["cells"] = 1
 
 
 def asks(question):

@@ -8,19 +8,6 @@ out: RUN/figures/time.{png,svg}            README figure 1, of the experiment ti
 """
 
 
-localrules:
-    call_figure,
-    time_figure,
-    forward_ram_figure,
-    curves_figure,
-    memory_figure,
-    rates_figure,
-    distance_figure,
-    gradient_flow_figure,
-    attention_figure,
-    audit_figure,
-
-
 rule call_figure:
     """Draw what a call of {wildcards.figure} takes against sequence length."""
     input:
@@ -39,6 +26,7 @@ rule call_figure:
         code=digest("workflow.scripts.call_figure"),
     log:
         "<results>/logs/figures/{run}/{figure}.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     script:
@@ -60,6 +48,7 @@ use rule call_figure as time_figure with:
         code=digest("workflow.scripts.call_figure"),
     log:
         "<results>/logs/figures/{run}/time.log",
+    localrule: True
 
 
 use rule time_figure as forward_ram_figure with:
@@ -74,6 +63,7 @@ use rule time_figure as forward_ram_figure with:
         code=digest("workflow.scripts.call_figure"),
     log:
         "<results>/logs/figures/{run}/forward_ram.log",
+    localrule: True
 
 
 rule curves_figure:
@@ -93,6 +83,7 @@ rule curves_figure:
         code=digest("workflow.scripts.curves_figure"),
     log:
         "<results>/logs/figures/{run}/{figure}.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     script:
@@ -111,6 +102,7 @@ use rule curves_figure as memory_figure with:
         svg="{run}/figures/memory.svg",
     log:
         "<results>/logs/figures/{run}/memory.log",
+    localrule: True
 
 
 rule rates_figure:
@@ -129,6 +121,7 @@ rule rates_figure:
         code=digest("workflow.scripts.rates_figure"),
     log:
         "<results>/logs/figures/{run}/{figure}.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     script:
@@ -148,6 +141,7 @@ rule readout_figure:
         code=digest("workflow.scripts.readout_figure"),
     log:
         "<results>/logs/figures/{run}/readout.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     script:
@@ -169,6 +163,7 @@ rule causes_figure:
         code=digest("workflow.scripts.causes_figure"),
     log:
         "<results>/logs/figures/{run}/causes.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     script:
@@ -189,6 +184,7 @@ rule distance_figure:
         code=digest("workflow.scripts.distance_figure"),
     log:
         "<results>/logs/figures/{run}/distance.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     script:
@@ -210,6 +206,7 @@ rule gradient_flow_figure:
         code=digest("workflow.scripts.gradient_flow_figure"),
     log:
         "<results>/logs/figures/{run}/gradient_flow.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     script:
@@ -230,6 +227,7 @@ rule attention_figure:
         code=digest("workflow.scripts.attention_figure"),
     log:
         "<results>/logs/figures/{run}/attention.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     script:
@@ -254,6 +252,7 @@ rule audit_figure:
         code=digest("workflow.scripts.audit_figure"),
     log:
         "<results>/logs/figures/{run}/audit.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     script:

@@ -8,11 +8,6 @@ out: <results>/tables/findings.{csv,parquet}          one row per statement, con
 """
 
 
-localrules:
-    judge,
-    compare_table,
-
-
 rule judge:
     """Hold every statement against the run; what the run lacks is a finding that says so."""
     input:
@@ -50,6 +45,7 @@ rule judge:
         code=digest("workflow.scripts.judge"),
     log:
         "<results>/logs/judge.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     script:
@@ -86,6 +82,7 @@ rule compare_table:
         code=digest("workflow.scripts.compare_table"),
     log:
         "<results>/logs/compare_table.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     script:

@@ -8,10 +8,6 @@ out: results/reference/<device>/{config.yaml,tables,figures,report}   the publis
 """
 
 
-localrules:
-    publish,
-
-
 rule publish:
     """Promote this run to the reference run and rewrite the README's numbers. Always runs when asked for."""
     input:
@@ -27,6 +23,7 @@ rule publish:
         code=digest("workflow.scripts.publish"),
     log:
         "<results>/logs/publish.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     script:
@@ -45,6 +42,7 @@ rule adopt_rates:
         code=digest("workflow.scripts.adopt_rates"),
     log:
         "<results>/logs/adopt_rates.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     script:

@@ -26,6 +26,7 @@ rule report_page:
         code=digest("workflow.scripts.report_page"),
     log:
         "<results>/logs/report/{run}.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     script:
@@ -45,3 +46,4 @@ use rule report_page as compared_page with:
         code=digest("workflow.scripts.report_page"),
     log:
         "<results>/logs/report/compare.log",
+    localrule: True

@@ -4,10 +4,12 @@ out: <results>/manifest.json   not where the results are in a bucket
 """
 
 import atexit
+import shutil
+import subprocess
 from datetime import datetime
 
 from snakemake.common import __version__
-from workflow.seqbench.log import command
+from workflow.seqbench.log import UserError, command
 from workflow.seqbench.running import mend_times, own_folder, take_over
 
 if not workflow.remote_exec:
@@ -22,6 +24,8 @@ onstart:
 
     statements.load_all(*(path for path in rules.judge.input if "statements/" in path))
     no_second_looks()
+    if workflow.resource_settings.nodes is not None:
+        refuse_jobs_left()
     if workflow.resource_settings.nodes is None:
         time, seconds = ahead()
         logger.info(time, extra={"expected": seconds})  # read by workflow/logger
@@ -44,6 +48,23 @@ def no_second_looks():
     limiter = workflow.scheduler.job_rate_limiter
     if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
         workflow.scheduler.job_rate_limiter = None
+
+
+def refuse_jobs_left():
+    """Stop where a killed run of this folder has jobs in Slurm's queue, which would be done twice."""
+    if not shutil.which("squeue"):
+        return
+    columns = "--states=PENDING,RUNNING,SUSPENDED", "--format=%j|%Z"
+    asked = subprocess.run(
+        ["squeue", "--me", "--noheader", *columns], capture_output=True, text=True
+    )
+    ends = "seqbench_", f"|{os.getcwd()}"
+    left = [x for x in asked.stdout.splitlines() if x.startswith(ends[0]) and x.endswith(ends[1])]
+    if left:
+        raise UserError(
+            f"a killed run of this folder left jobs in Slurm's queue ({len(left)});"
+            " profiles/slurm/run cancels them and goes on"
+        )
 
 
 def conclude(outcome):

@@ -12,15 +12,6 @@ out: <results>/tables/EXPERIMENT.{csv,parquet,md}     one row per (model, seq_le
 """
 
 
-localrules:
-    timing_tables,
-    training_tables,
-    comparison_tables,
-    position_tables,
-    distance_table,
-    fairness_table,
-
-
 rule timing_tables:
     """Aggregate the cells of {wildcards.experiment} over processes; a missing or foreign shard stops it."""
     input:
@@ -43,6 +34,7 @@ rule timing_tables:
         code=digest("workflow.scripts.experiment_tables"),
     log:
         "<results>/logs/{experiment}_tables.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     script:
@@ -71,6 +63,7 @@ rule training_tables:
         code=digest("workflow.scripts.experiment_tables"),
     log:
         "<results>/logs/{experiment}_tables.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     script:
@@ -94,6 +87,7 @@ rule comparison_tables:
         code=digest("workflow.scripts.comparison_tables"),
     log:
         "<results>/logs/comparison_tables.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     script:
@@ -115,6 +109,7 @@ rule position_tables:
         code=digest("workflow.scripts.position_tables"),
     log:
         "<results>/logs/position_tables.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     script:
@@ -134,6 +129,7 @@ rule distance_table:
         code=digest("workflow.scripts.distance_table"),
     log:
         "<results>/logs/distance_table.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     script:
@@ -161,6 +157,7 @@ rule fairness_table:
         ),
     log:
         "<results>/logs/fairness_table.log",
+    localrule: True
     conda:
         "../../envs/torch.yaml"
     script:
@@ -179,6 +176,7 @@ rule costs_table:
         code=digest("workflow.scripts.costs_table"),
     log:
         "<results>/logs/costs_table.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     script:
