@@ -2,13 +2,15 @@
 
 import json
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
 
 MADE_ON = ["node", "device_name", "cpu_cores", "kernel", "python", "torch", "git_commit"]
-COLUMNS = ["status", "cell_s", "queued_s", *MADE_ON]
+COLUMNS = ["status", "cell_s", "queued_s", "started_at", *MADE_ON]
+SAMPLING = ["warmup_s", "sampling_s"]  # of timing cells: what is done to measure, and nothing else
 
 
 def write(path, plan, jobs, **about):
@@ -20,11 +22,12 @@ def write(path, plan, jobs, **about):
     table = pd.DataFrame(jobs, columns=["cell", "shard", "log", "job_s"])
     table["experiment"] = [cell["experiment"] for cell in table["cell"]]
     table["done"] = [plan.done(**cell) for cell in table["cell"]]
+    columns = [COLUMNS + SAMPLING * (not plan.trains(name)) for name in table["experiment"]]
     rows = [
-        pq.read_table(shard, columns=COLUMNS, partitioning=None).to_pylist()[0] if done else {}
-        for shard, done in zip(table["shard"], table["done"], strict=True)
+        pq.read_table(shard, columns=names, partitioning=None).to_pylist()[0] if done else {}
+        for shard, names, done in zip(table["shard"], columns, table["done"], strict=True)
     ]
-    table = table.join(pd.DataFrame(rows, columns=COLUMNS))
+    table = table.join(pd.DataFrame(rows, columns=COLUMNS + SAMPLING))
     parts = {}
     for experiment, cells in table.groupby("experiment"):
         done, lacking = cells[cells["done"]], cells[~cells["done"]]
@@ -45,9 +48,24 @@ def write(path, plan, jobs, **about):
         }
     made = table.loc[table["done"], MADE_ON].drop_duplicates().to_dict("records")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    manifest = about | {"experiments": parts, "made on": made}
+    timed = sampling(table[table["done"] & table["sampling_s"].notna()], about["began"])
+    manifest = about | {"experiments": parts, "timing": timed, "made on": made}
     Path(path).write_text(json.dumps(manifest, indent=2) + "\n")
     return dict(table.loc[~table["done"], ["shard", "log"]].to_numpy().tolist())
+
+
+def sampling(cells, began):
+    """Seconds from the first timing cell of this run to the last, and how many of them were sampling.
+
+    Nothing where nodes of a cluster worked side by side, or there is one cell only.
+    """
+    started = pd.to_datetime(cells["started_at"], utc=True).sort_values()
+    started = started[started >= pd.Timestamp(datetime.fromisoformat(began).astimezone())]
+    seconds = (started.max() - started.min()).total_seconds()
+    if not seconds > 0 or cells["node"].nunique() > 1:  # NaN where there is no cell
+        return {}
+    sampled = round(float(cells.loc[started.index[:-1], SAMPLING].sum().sum()), 1)
+    return {"seconds": seconds, "warm-up and samples": sampled, "share": round(sampled / seconds, 3)}
 
 
 def summary(lacking, command):
