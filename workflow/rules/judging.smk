@@ -75,7 +75,9 @@ rule compare_table:
     input:
         run=expand("<results>/tables/{table}.parquet", table=COMPARED),
         # Those that are there: a missing run is for the job to explain.
-        other=[*filter(os.path.isfile, expand(f"{AGAINST}/tables/{{table}}.parquet", table=COMPARED))],
+        other=[
+            *filter(os.path.isfile, expand(f"{AGAINST}/tables/{{table}}.parquet", table=COMPARED))
+        ],
     output:
         csv="<results>/tables/compare.csv",
         parquet="<results>/tables/compare.parquet",

@@ -4,6 +4,7 @@ out: <results>/manifest.json   not where the results are in a bucket
 """
 
 import atexit
+import json
 from datetime import datetime
 
 from snakemake.common import __version__
@@ -13,6 +14,9 @@ from workflow.seqbench.running import mend_times, own_folder, take_over
 if not workflow.remote_exec:
     take_over()
     mend_times(plan.results)
+
+# Runs whose cells tell what others cost.
+EARLIER = plan.results, f"results/reference/{plan.device()}"
 
 
 onstart:
@@ -28,6 +32,7 @@ onstart:
 
 onsuccess:
     conclude("complete")
+    look_at()
 
 
 onerror:
@@ -50,10 +55,11 @@ def conclude(outcome):
         for job in workflow.dag.jobs
         if "seed" in job.wildcards_dict
     ]
-    if not jobs:
+    path = Path(plan.results, "manifest.json")
+    if not jobs or told(path, [shard for _, shard, *_ in jobs]):
         return
     lacking = manifest.write(
-        f"{plan.results}/manifest.json",
+        path,
         plan,
         jobs,
         outcome=outcome,
@@ -66,14 +72,31 @@ def conclude(outcome):
         print(manifest.summary(lacking, command()), file=sys.stderr)
 
 
+def told(path, shards):
+    """Whether the manifest is that of a complete run that made these cells: this one made what shows them."""
+    if not path.is_file() or json.loads(path.read_text())["outcome"] != "complete":
+        return False
+    return all(os.path.isfile(s) and os.path.getmtime(s) < path.stat().st_mtime for s in shards)
+
+
+def look_at():
+    """Say where the report is, and what the full run adds to this one."""
+    from workflow.seqbench.results import costs
+
+    page = f"{plan.results}/report/index.html"
+    if any(page in job.output for job in workflow.dag.jobs):
+        text = f"Done. Open {page} in a browser; figures/ and tables/ are beside it."
+        more = costs.full_run(plan, costs.read(EARLIER), workflow.cores) if HERE else ""
+        logger.info("\n".join(filter(None, [text, more])), extra={"expected": {}})
+
+
 def ahead():
     """How long the cells take that are to run, in words, and the seconds of each by its job's number."""
     from workflow.seqbench.results import costs
 
     jobs = [job for job in workflow.dag.jobs if "seed" in job.wildcards_dict]
     jobs = [job for job in jobs if workflow.dag.needrun(job)]
-    folders = plan.results, f"results/reference/{plan.device()}"
-    known = costs.read(f"{folder}/tables/costs.csv" for folder in folders)
+    known = costs.read(EARLIER)
     asked = [job.wildcards_dict for job in jobs], known, plan.names("timing"), workflow.cores
     seconds = [seconds for seconds, _ in costs.of_each(*asked)]
     return costs.sentence(*asked), dict(zip(map(workflow.dag.jobid, jobs), seconds))

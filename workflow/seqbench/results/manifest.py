@@ -65,7 +65,11 @@ def sampling(cells, began):
     if not seconds > 0 or cells["node"].nunique() > 1:  # NaN where there is no cell
         return {}
     sampled = round(float(cells.loc[started.index[:-1], SAMPLING].sum().sum()), 1)
-    return {"seconds": seconds, "warm-up and samples": sampled, "share": round(sampled / seconds, 3)}
+    return {
+        "seconds": seconds,
+        "warm-up and samples": sampled,
+        "share": round(sampled / seconds, 3),
+    }
 
 
 def summary(lacking, command):
