@@ -50,14 +50,11 @@ def conclude(outcome):
         record = workflow.persistence.metadata(job.output[0])
         return record.endtime - record.starttime if record else None
 
-    jobs = [
-        (job.wildcards_dict, job.output[0], job.log[0], seconds(job))
-        for job in workflow.dag.jobs
-        if "seed" in job.wildcards_dict
-    ]
+    cells = [job for job in workflow.dag.jobs if "seed" in job.wildcards_dict]
     path = Path(plan.results, "manifest.json")
-    if not jobs or told(path, [shard for _, shard, *_ in jobs]):
+    if not any(map(workflow.dag.needrun, cells)) and (not cells or told(path, cells)):
         return
+    jobs = [(job.wildcards_dict, job.output[0], job.log[0], seconds(job)) for job in cells]
     lacking = manifest.write(
         path,
         plan,
@@ -72,11 +69,14 @@ def conclude(outcome):
         print(manifest.summary(lacking, command()), file=sys.stderr)
 
 
-def told(path, shards):
-    """Whether the manifest is that of a complete run that made these cells: this one made what shows them."""
-    if not path.is_file() or json.loads(path.read_text())["outcome"] != "complete":
+def told(path, cells):
+    """Whether the manifest is that of the complete run that made these cells, of which this one made none."""
+    try:
+        complete = json.loads(path.read_text())["outcome"] == "complete"
+    except (OSError, ValueError):  # there is none, or half of one
         return False
-    return all(os.path.isfile(s) and os.path.getmtime(s) < path.stat().st_mtime for s in shards)
+    made = max(os.path.getmtime(job.output[0]) for job in cells)
+    return complete and made < path.stat().st_mtime
 
 
 def look_at():
