@@ -145,7 +145,7 @@ def test_a_model_by_the_example_through_the_default_target(project):
 
 
 def test_the_readmes_config_runs_as_printed(smoke_run, tmp_path):
-    """By its command: what it adds to the default run, and nothing else, is one length and one experiment."""
+    """By its command. It adds one length, also where others are like `timing`, and one experiment."""
     section = (ROOT / "README.md").read_text().partition("## Change it")[2]
     block = re.search(r"```yaml\n(# (\S+): +(snakemake .*)\n.*?)```", section, re.DOTALL)
     text, name, command = block.groups()
@@ -160,9 +160,11 @@ def test_the_readmes_config_runs_as_printed(smoke_run, tmp_path):
         for plan in (default, mine)
     ]
     assert planned == asked[1] > asked[0]
-    added = {(experiment, length) for experiment, _, length, _ in asked[1] - asked[0]}
-    lengths = mine.experiments["batch32"]["seq_lens"]
-    assert added == {("timing", 4000), *(("batch32", length) for length in lengths)}
+    added = {cell[0]: set() for cell in asked[1] - asked[0]}
+    for experiment, _, length, _ in asked[1] - asked[0]:
+        added[experiment].add(length)
+    assert added.pop("batch32") == set(mine.experiments["batch32"]["seq_lens"])
+    assert "timing" in added and all(lengths == {4000} for lengths in added.values())
 
 
 def test_a_model_that_lives_elsewhere(project):
