@@ -60,7 +60,7 @@ def test_in_another_working_directory(tmp_path):
     call = ["--snakefile", ROOT / "Snakefile", "--directory", there, *TARGETS, *JUDGED, *files]
     snakemake(*call, cwd=tmp_path)
     assert made(there) == {"results"}
-    assert "**inconclusive**" in (there / JUDGED[0]).read_text()
+    assert "”** inconclusive" in (there / JUDGED[0]).read_text()
     assert (there / JUDGED[1]).stat().st_size > 1e6
     assert sorted((ROOT / "results").iterdir()) == before
     assert "Nothing to be done" in snakemake(*call, cwd=tmp_path)

@@ -147,7 +147,7 @@ def test_a_model_by_the_example_through_the_default_target(project):
 def test_the_readmes_config_runs_as_printed(smoke_run, tmp_path):
     """By its command. It adds one length, also where others are like `timing`, and one experiment."""
     section = (ROOT / "README.md").read_text().partition("## Change it")[2]
-    block = re.search(r"```yaml\n(# (\S+): +(snakemake .*)\n.*?)```", section, re.DOTALL)
+    block = re.search(r"```yaml\n(# (\S+): +(snakemake [^\n]*)\n.*?)```", section, re.DOTALL)
     text, name, command = block.groups()
     (tmp_path / name).write_text(text)
     call = [BIN / "snakemake", *command.split()[1:-1], tmp_path / name, "--dry-run", "--nocolor"]
