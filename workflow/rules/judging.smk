@@ -86,7 +86,7 @@ rule compare_table:
             "<results>/tables/compare.html", "compare", "Verdicts", "against another run"
         ),
     params:
-        against=AGAINST,
+        against=lambda wildcards: AGAINST,
         code=digest("workflow.scripts.compare_table"),
     log:
         "<results>/logs/compare_table.log",
