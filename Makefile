@@ -17,7 +17,6 @@ SNAKEMAKE := PYTHONPATH=workflow/logger $(BIN)/snakemake --logger cells
 run: $(READY)
 	@$(SNAKEMAKE) --cores $$($(BIN)/python -c "import os; print(min($(CORES), os.cpu_count()))") \
 		$(if $(CONFIG),--configfile $(CONFIG))
-	@echo "Done. Open report/index.html in results/ (or the folder that the config names) in a browser; figures/ and tables/ are beside it."
 
 tune: $(READY)
 	@$(SNAKEMAKE) --cores $(CORES) -- tuning tuning_large adopt_rates

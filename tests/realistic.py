@@ -320,14 +320,14 @@ def make(folder, preset=PRESET):
     timed = plan.names("timing", on_demand=False)
     of_timed = [path for path in cells if path.stem.removesuffix("_cells") in timed]
     comparison_tables.main(of_timed, timed, 0.05, files(folder, "ratios"), files(folder, "scaling"))
-    distance_table.main(files(folder, "recall", "parquet")[0], *files(folder, "distance")[:3])
+    distance_table.main(files(folder, "recall", "parquet")[0], *files(folder, "distance"))
     looks = files(folder, "gradient_flow"), files(folder, "attention")
     position_tables.main(paths["recall"], "recall", plan.cells("recall"), *looks)
     fairness_table.main(plan.config, plan.rates, *files(folder, "fairness"))
     statements = [ROOT / f"workflow/statements/{n}.yaml" for n in JUDGED]
     original = sorted((ROOT / "workflow/original").glob("*_cells.csv"))
     judged = [path for name in ("verdicts", *JUDGED[1:]) for path in files(folder, name)]
-    judged += files(folder, "claims", "md")
+    judged += files(folder, "claims", "md", "html")
     judging.main(statements, cells, original, files(folder, "findings", "csv", "parquet"), judged)
     return plan
 

@@ -1,18 +1,21 @@
 """The audit that ships, on data with a known answer: its steps, its gaps, its table and its figure."""
 
 import math
+import re
 from functools import cache
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, shipped
 from tests.synthetic import LENGTHS, NAN, TRAINED, run, timed
 from workflow.scripts import audit_figure
+from workflow.seqbench.config import check
 from workflow.seqbench.judging.judge import findings
 from workflow.seqbench.judging.statements import load
 from workflow.seqbench.judging.verdicts import audit_table
+from workflow.seqbench.models import TOLERANCE
 from workflow.seqbench.showing import tables
 
 STATEMENTS = load(ROOT / "workflow/statements/audit.yaml")
@@ -129,6 +132,37 @@ def test_the_notebooks_numbers():
     assert last["final_train_loss_nats"].to_dict() == {"lstm": 4.6341, "transformer": 3.9678}
     for column, value in {"seq_len": 100, "steps": 500, "budget_steps": 500, "lr": 0.005}.items():
         assert (last[column] == value).all()
+
+
+def test_numbers_in_the_sentences_are_those_of_the_experiments():
+    """Each number that a sentence says, with what it is taken from; and no other number."""
+    plan = check(shipped("workflow/presets/full.yaml"), local=False)
+    steps = {
+        name: {plan.settings(name, **cell)["steps"] for cell in plan.cells(name)}
+        for name in ("recall_original", "recall")
+    }
+    (short,), (long,) = steps["recall_original"], steps["recall"]
+    printed = set(ORIGINAL["original_recall_cells"]["steps"])
+    assert printed == {short}
+    heads, ceiling = plan.config["models"]["transformer_matched"]["heads"], 32 << 20  # of glibc
+    mapped = next(n for n in range(1, 5000) if 4 * heads * n * n > ceiling)
+    said = {
+        "time_matched": f"{100 * TOLERANCE:.0f} %",
+        "time_buffers": "32 MB",
+        "time_system": f"{mapped:,} tokens, 32 MB",
+        "recall_printed": f"{short} steps",
+        "recall_original": f"{short} steps",
+        "recall_budget": f"{long:,} steps, {short}",
+    }
+    for statement in STATEMENTS:
+        expected = re.findall(r"\d[\d,]*\d|\d", said.get(statement["id"], ""))
+        assert re.findall(r"\d[\d,]*\d|\d", statement["sentence"]) == expected, statement["id"]
+
+
+def test_trainings_by_the_originals_protocol_end_at_its_steps():
+    """Solved or not: no run goes on past them, and none ends before."""
+    part = check(shipped()).experiments["recall_original"]
+    assert part["steps"] == part["steps_after_solved"] == 500
 
 
 def test_ratios_are_those_of_the_steps(given):

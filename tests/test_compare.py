@@ -191,6 +191,34 @@ def test_solved_runs(run, mine, theirs, outcome):
         assert row.p == pytest.approx(2 / math.comb(12, 6))
 
 
+@pytest.mark.parametrize(
+    ("mine", "theirs", "outcome"),
+    [
+        (0, 6, "open: 6 runs were cut short"),  # six solved against six that might have been
+        (6, 0, "open: 6 runs were cut short"),
+        (0, 0, "A solves more"),
+        (5, 5, "open: 10 runs were cut short"),
+        (1, 0, "A solves more"),  # either way
+    ],
+)
+def test_a_run_out_of_time_is_not_one_that_failed(run, mine, theirs, outcome):
+    """So many of six runs, solved in A and not in B, ended at step 300 for their time."""
+
+    def cells(solved, ended):
+        frame = runs([solved] * 6)
+        frame.loc[: ended - 1, ["status", "steps", "solved_step"]] = "over budget", 300, NAN
+        return frame
+
+    a, b = (
+        run(name, recall_cells=cells(*of))
+        for name, of in {"a": (300, mine), "b": (NAN, theirs)}.items()
+    )
+    [row] = part(compare(a, b), "recall").itertuples()
+    assert row.outcome == outcome
+    assert row.a == f"{6 - mine} of 6" and row.b == "0 of 6"
+    assert f"- recall: 1 {outcome.split(':')[0]}\n" in as_markdown(compare(a, b), "a", "b")
+
+
 def test_claims(run):
     mine = claims(
         same="refuted",
@@ -281,3 +309,24 @@ def test_columns_are_those_of_the_shards():
     for kind, name in (("timing", "timing"), ("training", "recall")):
         wanted = {*module.SETTINGS[name], *module.MODEL, *module.ENVIRONMENT, module.NUMBER[name]}
         assert wanted - {"time_calibrated"} <= set(schema(kind, name).names)
+
+
+def test_any_run_can_be_the_other_one(project, tmp_path):
+    """`against` names its folder; one that holds no run is a sentence."""
+    tables = tmp_path / "other/tables"
+    tables.mkdir(parents=True)
+    for name in ("timing_cells", "recall_cells", "verdicts"):
+        frame = pd.read_parquet(project / f"results/tables/{name}.parquet")
+        if name == "timing_cells":
+            frame = frame[frame["model"] != "transformer"]
+        frame.to_parquet(tables / f"{name}.parquet")
+    target = "results/tables/compare.md"
+    project.snakemake(target, config={"against": str(tables.parent)})
+    text = (project / target).read_text()
+    assert text.startswith(f"A: results. B: {tables.parent}.")
+    found = pd.read_parquet(project / "results/tables/compare.parquet")
+    assert set(found.loc[found["outcome"] == "only in A", "model"]) == {"transformer"}
+
+    output = project.snakemake(target, config={"against": "nowhere"}, expect=1)
+    (sentence,) = {line for line in output.splitlines() if "Error: there is no run" in line}
+    assert "no run to compare in nowhere: nowhere/tables has none of" in sentence

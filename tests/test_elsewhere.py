@@ -8,9 +8,15 @@ import yaml
 from tests.conftest import BIN, ROOT, SMOKE, shipped
 from tests.test_requests import CELLS, SUBMITTED
 
-# One experiment of three cells, for real, from shards to a figure.
-TINY = {"experiments": {"timing": {"models": ["lstm"], "seq_lens": [50], "seeds": [0, 1, 2]}}}
+# Three cells of timing and two of recall, for real, from shards to a figure, or verdicts and report.
+TINY = {
+    "experiments": {
+        "timing": {"models": ["lstm"], "seq_lens": [50], "seeds": [0, 1, 2]},
+        "recall": {"models": ["lstm"], "seq_lens": [4], "seeds": [0, 1], "steps": 20},
+    }
+}
 TARGETS = ["results/tables/timing.md", "results/figures/time.png"]
+JUDGED = ["results/tables/verdicts.md", "results/report/index.html"]
 MODULE = f"""
 configfile: "theirs.yaml"
 
@@ -52,9 +58,11 @@ def test_in_another_working_directory(tmp_path):
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(TINY))
     there, before = tmp_path / "there", sorted((ROOT / "results").iterdir())
     files = ["--configfile", ROOT / "config.yaml", ROOT / SMOKE, tmp_path / "tiny.yaml"]
-    call = ["--snakefile", ROOT / "Snakefile", "--directory", there, *TARGETS, *files]
+    call = ["--snakefile", ROOT / "Snakefile", "--directory", there, *TARGETS, *JUDGED, *files]
     snakemake(*call, cwd=tmp_path)
     assert made(there) == {"results"}
+    assert "”** inconclusive" in (there / JUDGED[0]).read_text()
+    assert (there / JUDGED[1]).stat().st_size > 1e6
     assert sorted((ROOT / "results").iterdir()) == before
     assert "Nothing to be done" in snakemake(*call, cwd=tmp_path)
 

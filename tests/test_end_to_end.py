@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
+import zipfile
 
 import matplotlib.figure
 import matplotlib.image
@@ -18,6 +20,7 @@ import yaml
 from tests.conftest import BIN, ROOT, SMOKE, shipped
 from workflow.scripts import call_figure, curves_figure
 from workflow.seqbench.config import check
+from workflow.seqbench.results.costs import FULL
 from workflow.seqbench.showing.style import title_of
 from workflow.seqbench.tasks import first_token
 
@@ -123,6 +126,50 @@ def test_figures_name_models_floors_and_conditions(smoke_run, monkeypatch, exper
     if experiment == "recall":
         assert "chance" in texts
         assert "counts tokens, no order" in texts
+
+
+def test_the_manifest_says_how_much_of_the_timing_phase_was_sampling(smoke_run):
+    manifest = json.loads((smoke_run / "results/manifest.json").read_text())
+    cells = pd.read_parquet(smoke_run / "results/timing").sort_values("started_at")
+    started = pd.to_datetime(cells["started_at"])
+    seconds = (started.iloc[-1] - started.iloc[0]).total_seconds()
+    sampled = (cells["warmup_s"] + cells["sampling_s"]).sum()
+    phase = manifest["timing"]
+    assert phase["seconds"] == seconds
+    assert 0.5 * sampled < phase["warm-up and samples"] < sampled  # all but the last cell's
+    assert phase["share"] == pytest.approx(phase["warm-up and samples"] / seconds, abs=1e-3)
+
+
+def test_a_run_ends_with_where_to_look_and_what_the_full_run_adds(project):
+    """Here the shipped configs are the smoke run, and one seed more."""
+    (project / "config.yaml").write_text(yaml.safe_dump(shipped(SMOKE), sort_keys=False))
+    full = {"experiments": {"recall": {"seeds": [0, 1, 2]}}}
+    (project / FULL).write_text(yaml.safe_dump(full))
+    before = (project / "results/manifest.json").read_text()
+    (project / "results/figures/time.png").unlink()
+    output = project.snakemake()
+    done = (
+        "Done. Open results/report/index.html in a browser; figures/ and tables/ are beside it.\n"
+    )
+    added = rf"The full run adds 6 cells, about \d+ \w+ on 2 cores: make run CONFIG={FULL}\n"
+    assert re.search(re.escape(done) + added, output)
+    # It made no cell: the manifest is still that of the run that did.
+    assert (project / "results/manifest.json").read_text() == before
+    (project / "results/figures/time.png").unlink()
+    assert "Done. Open" not in project.snakemake("results/figures/time.png")
+
+
+def test_snakemakes_report_has_tables_figures_and_labels(smoke_run, tmp_path):
+    smoke_run.snakemake("--report", str(tmp_path / "report.zip"))
+    with zipfile.ZipFile(tmp_path / "report.zip") as archive:
+        names = [name.rsplit("/")[-1] for name in archive.namelist()]
+        (index,) = (name for name in archive.namelist() if name.endswith("/report.html"))
+        page = archive.read(index).decode()
+    for name in ("verdicts", "claims", "distance", "timing", "recall", "fairness", "index"):
+        assert f"{name}.html" in names
+    assert {"time.png", "memory.png", "audit.png"} <= set(names)
+    for label in ("what each model is given", "training curves", "every number, with selectors"):
+        assert label in page
 
 
 def test_models_of_known_truth_come_out_as_known(project):

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.conftest import ROOT, SMOKE, shipped
+from tests.conftest import BIN, JOB, ROOT, SMOKE, Job, shipped
 from workflow.seqbench.config import check
 
 EXTEND = (ROOT / "docs/extend.md").read_text()
@@ -137,13 +137,35 @@ def test_a_model_by_the_example_through_the_default_target(project):
     ledger = pd.read_csv(tables / "fairness.csv")
     assert ledger.loc[ledger["model"] == name, "state_bytes_fixed"].isna().all()
     # The claims still have their models: the same rules were judged on the same cells.
-    after = pd.read_csv(tables / "verdicts.csv")
-    assert after["verdict"].tolist() == before["verdict"].tolist()
+    pd.testing.assert_frame_equal(pd.read_csv(tables / "verdicts.csv"), before)
     assert name in pd.read_csv(tables / "ratios.csv")["model"].tolist()
 
     # An edit of its file reruns its cells and no others.
     project.edit(f"workflow/seqbench/models/{name}.py", "relu(self", "2 * relu(self")
     assert {job.cell[1] for job in project.planned(config=config) if job.cell} == {name}
+
+
+def test_the_readmes_config_runs_as_printed(smoke_run, tmp_path):
+    """By its command. It adds one length, also where others are like `timing`, and one experiment."""
+    section = (ROOT / "README.md").read_text().partition("## Change it")[2]
+    block = re.search(r"```yaml\n(# (\S+): +(snakemake [^\n]*)\n.*?)```", section, re.DOTALL)
+    text, name, command = block.groups()
+    (tmp_path / name).write_text(text)
+    call = [BIN / "snakemake", *command.split()[1:-1], tmp_path / name, "--dry-run", "--nocolor"]
+    done = subprocess.run(call, cwd=smoke_run.path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    planned = {Job.parse(*found).cell for found in JOB.findall(done.stdout + done.stderr)} - {None}
+    default, mine = (check(shipped(*files), local=False) for files in ([], [tmp_path / name]))
+    asked = [
+        {(e, *c.values()) for e in plan.names(on_demand=False) for c in plan.cells(e)}
+        for plan in (default, mine)
+    ]
+    assert planned == asked[1] > asked[0]
+    added = {cell[0]: set() for cell in asked[1] - asked[0]}
+    for experiment, _, length, _ in asked[1] - asked[0]:
+        added[experiment].add(length)
+    assert added.pop("batch32") == set(mine.experiments["batch32"]["seq_lens"])
+    assert "timing" in added and all(lengths == {4000} for lengths in added.values())
 
 
 def test_a_model_that_lives_elsewhere(project):

@@ -181,6 +181,7 @@ def cell_of(experiment, kind, **changes):
 
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     update_config(config, yaml.safe_load((ROOT / "workflow/presets/smoke.yaml").read_text()))
+    config["models"]["hungry"] = {"architecture": "tests.known_truth:Hungry"}
     config["experiments"][experiment] |= changes
     plan = check(config)
     cell = plan.cells(experiment)[0]
@@ -231,6 +232,13 @@ def test_the_job_of_a_cell_that_hangs_ends_with_its_row(folder, monkeypatch):
         supervised.run(training_cell.main, "workflow.scripts.training_cell", job)
     row = pd.read_parquet(folder / "s.parquet").iloc[0]
     assert (row["status"], row["error"]) == ("over budget", "ended from outside after 6 s")
+
+
+def test_memory_of_a_call_in_a_fork_is_what_it_needs(folder):
+    """64 MB of its own, whatever pages it shares with the server that it was forked from."""
+    for _ in range(2):  # nor what an earlier child held
+        cell = cell_of("timing", "timing", models=["hungry"], seq_lens=[400])
+        assert run_cell("timing", cell, folder)["call_memory_bytes"] == pytest.approx(64e6, rel=0.1)
 
 
 def test_a_cell_killed_for_its_memory_is_a_row(folder, monkeypatch):

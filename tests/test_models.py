@@ -13,8 +13,11 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from tests.conftest import shipped
 from workflow.seqbench import models
+from workflow.seqbench.config import check
 from workflow.seqbench.log import UserError
+from workflow.seqbench.measuring.classifier import build_classifier
 from workflow.seqbench.models import _blocks, gru, lstm, mingru, transformer
 from workflow.seqbench.sources import ROOT
 from workflow.seqbench.workloads import decode as decoding
@@ -462,6 +465,33 @@ def test_attention_implementations_agree(causal, training, seq_len):
         assert_same(outputs[0], outputs[other])
         if training:
             assert_same(gradients[0], gradients[other])
+
+
+def test_at_the_last_position_one_causal_layer_computes_what_a_bidirectional_one_does():
+    """So the read-outs need no causal model with the last position read; with two layers they would."""
+    plan = check(shipped())
+    entry, settings = (
+        plan.model("readout", "transformer_last"),
+        plan.settings("readout", "lstm", 25),
+    )
+    tokens = torch.randint(1, 100, (8, 25), generator=torch.Generator().manual_seed(1))
+
+    def computed(**options):
+        """Logits, and the gradient of each parameter, of the classifier as it is trained."""
+        model = build_classifier(entry | options, settings, 25, ("a stream",)).train()
+        logits = model(tokens)
+        torch.nn.functional.cross_entropy(logits, tokens[:, 0]).backward()
+        return [logits.detach(), *(parameter.grad for parameter in model.parameters())]
+
+    assert (entry["layers"], entry["readout"], entry.get("causal")) == (1, "last", None)
+    both, causal = computed(), computed(causal=True)
+    for a, b in zip(both, causal, strict=True):
+        assert_same(a, b, atol=1e-6)
+    assert sum(bool(gradient.any()) for gradient in both[1:]) == len(both) - 1
+    del entry["match_parameters_to"]
+    wide = {"layers": 2, "dim_feedforward": 64}
+    deep = [computed(**wide, causal=causal)[0] for causal in (False, True)]
+    assert (deep[0] - deep[1]).abs().max() > 1e-2
 
 
 def test_attention_implementations_have_the_same_parameters():

@@ -64,8 +64,7 @@ def test_intervals_have_the_processes_and_seeds_that_they_need(plans, which):
     plan, least = plans[which], (3, 6)[which]
     for name in plan.names(on_demand=False):
         counts = pd.DataFrame(plan.cells(name)).groupby(["model", "seq_len"])["seed"].nunique()
-        assert counts.min() >= 3
-        assert counts.max() >= least, name
+        assert counts.min() >= least, name
 
 
 # A tiny pair: the smoke run, and what the full preset is to it.

@@ -27,6 +27,8 @@ from workflow.scripts import (
 from workflow.seqbench.judging.statements import load
 from workflow.seqbench.results import comparisons, measures, shards, summaries
 from workflow.seqbench.results.schemas import columns, schema
+from workflow.seqbench.results.selecting import Run
+from workflow.seqbench.showing import page
 
 STATEMENTS = ("claims", "causes", "expectations", "audit", "answers", "recall_answers")
 CLAIMS = ROOT / "workflow/statements/claims.yaml"
@@ -215,7 +217,8 @@ def published(tmp_path_factory):
         if experiment == "recall":
             positions = (files(tables, name) for name in ("gradient_flow", "attention"))
             position_tables.main(paths, experiment, cells, *positions)
-    distance_table.main(tables / "recall.parquet", *files(tables, "distance"))
+    names = files(tables, "distance", ".csv", ".parquet", ".md", ".html")
+    distance_table.main(tables / "recall.parquet", *names)
     compare_models(tables)
     judge_all(tables, tables)
     return tables
@@ -233,7 +236,8 @@ def tables(published, tmp_path):
 def walk(folder):
     """{quantity: its places} over every table in a folder."""
     places = {}
-    for quantity, place in (*summaries_in(folder), *comparisons_in(folder), *judged_in(folder)):
+    parts = summaries_in, comparisons_in, judged_in, fairness_in, page_in, published_in
+    for quantity, place in (found for part in parts for found in part(folder)):
         quantity, place = canonical(quantity, place)
         places.setdefault(quantity, []).append(place)
     return places
@@ -241,8 +245,10 @@ def walk(folder):
 
 def canonical(quantity, place):
     """A ratio the other way round is the same quantity."""
+    if quantity[0] not in ("ratio", "mean_ratio", "crossing"):
+        return quantity, place
     measure, of, experiment, models, *rest = quantity
-    if measure not in ("ratio", "mean_ratio", "crossing") or models == tuple(sorted(models)):
+    if models == tuple(sorted(models)):
         return quantity, place
     if measure != "crossing":  # a crossing has no direction
         value, low, high = (x and 1 / x for x in (place.value, place.high, place.low))
@@ -258,6 +264,8 @@ MEDIANS = {
     "final_loss": [f"final_loss_{x}_nats" for x in ("median", "low", "high")],
     "gradient_share_initial": ["gradient_share_median"],
     "lr": ["lr"],
+    "parameters": ["parameters"],
+    "budget_steps": ["budget_steps"],
 }
 OTHERS = {
     "solved_share": ["solved_share", "solved_low", "solved_high"],
@@ -343,6 +351,52 @@ def judged_in(folder):
             yield from said_in(f"verdicts.parquet, {claim['id']}, {condition}", said, rows)
 
 
+def fairness_in(folder):
+    """What the table `fairness`, where it is, says of models that the other tables speak of as well."""
+    if (folder / "fairness.parquet").is_file():
+        for row in pd.read_parquet(folder / "fairness.parquet").to_dict("records"):
+            for of in ("parameters", "lr", "budget_steps"):
+                if row[of] > 0:  # what is only timed has no rate and no budget
+                    quantity = (
+                        "median",
+                        of,
+                        row["experiment"],
+                        (row["model"],),
+                        row["seq_len"],
+                        "",
+                    )
+                    yield quantity, Place("fairness.parquet", row[of])
+
+
+def page_in(folder):
+    """The page's own table `relative`, of each model by each other one."""
+    run = Run.of_files(folder.glob("*.parquet"))
+    timed = [name for name in run.tables if name.endswith("_samples")]
+    timed = [name.removesuffix("_samples") for name in timed]
+    for row in page.relative(run, timed).to_dict("records"):
+        models = row["model"], row["relative_to"]
+        quantity = ("ratio", "time_s", row["experiment"], models, int(row["seq_len"]), "")
+        yield quantity, Place("page", row["ratio"], row["low"], row["high"])
+
+
+def published_in(folder):
+    """Numbers of cells, and minutes as measured, of a run that is published."""
+    if not (folder / "times.csv").is_file():
+        return
+    for row in pd.read_csv(folder / "run.csv").to_dict("records"):
+        if row["experiment"] == "all":
+            yield ("minutes",), Place("run.csv", row.get("minutes", NAN))
+            continue
+        cells = pd.read_parquet(folder / f"{row['experiment']}_cells.parquet")
+        yield ("cells", row["experiment"]), Place("run.csv", row["cells"])
+        yield ("cells", row["experiment"]), Place("cells", len(cells))
+    times = pd.read_csv(folder / "times.csv")
+    for minutes in times.loc[times["minutes are"] == "as measured", "minutes"]:
+        yield ("minutes",), Place("times.csv", minutes)
+        (said,) = re.findall(r"(\d+) minutes on", (folder / "published.md").read_text())
+        yield ("minutes",), Place("published.md", int(said))
+
+
 NUMBER = r"[\d,]+(?:\.\d+)?(?:e-?\d+)?"
 SAID = re.compile(
     rf"(?:({NUMBER})|(\d+) of (\d+)) \[({NUMBER})( %)?, ({NUMBER})(?: %)?(?:; ({NUMBER}) %)?\]"
@@ -416,6 +470,7 @@ def test_the_walk_sees_every_table_and_quantities_that_stand_in_several(publishe
     shared = {key[0] for key, files in several.items() if len(files) > 1}
     assert shared >= {"ratio", "slope", "overtakes", "median", "solved_share", "steps_to_solve"}
     assert any({"ratios.parquet", "verdicts.parquet"} <= files for files in several.values())
+    assert any({"ratios.parquet", "page"} <= files for files in several.values())
     assert any({"scaling.parquet", "verdicts.parquet"} <= files for files in several.values())
     assert any(
         {"recall.parquet", "distance.parquet", "audit.parquet"} <= f for f in several.values()
@@ -444,6 +499,7 @@ def over_all_lengths(a, of="time_s", confidence=0.95):
     [
         (comparisons, "ratio", of_medians, "ratios.parquet"),
         (comparisons, "ratio", narrower(measures.ratio), "ratios.parquet"),
+        (page, "ratio", of_medians, "page"),
         (comparisons, "slope", over_all_lengths, "scaling.parquet"),
         (comparisons, "slope", narrower(measures.slope), "scaling.parquet"),
         (comparisons, "overtakes", lambda a: measures.Estimate(2304.0), "scaling.parquet"),
@@ -469,7 +525,7 @@ def test_a_table_with_a_value_of_its_own_is_found(
     monkeypatch.setattr(module, name, other)
     if module is comparisons:
         compare_models(tables, ["timing"])
-    else:
+    elif module is summaries:
         paths = sorted((published.parent / "recall").glob("*.parquet"), key=lambda p: int(p.stem))
         cells = pd.read_parquet(published / "recall_cells.parquet")
         cells = cells[["model", "seq_len", "seed"]].to_dict("records")
@@ -487,6 +543,23 @@ def test_a_verdict_with_words_of_its_own_is_found(tables, old):
     changed = table.assign(evidence=table["evidence"].str.replace(old, new, regex=False))
     changed.to_parquet(tables / "verdicts.parquet")
     assert any("verdicts.parquet" in sentence for sentence in contradictions(walk(tables)))
+
+
+def test_a_real_run_has_one_value_for_each_quantity(smoke_run):
+    """With the ledger of what each model is given, which builds the models that the cells counted."""
+    places = walk(smoke_run / "results/tables")
+    assert contradictions(places) == []
+    for of, table in {"parameters": "timing", "lr": "recall", "budget_steps": "recall"}.items():
+        quantity = ("median", of, table, ("lstm",), 50 if table == "timing" else 4, "")
+        assert {"fairness.parquet", f"{table}.parquet"} <= {p.where for p in places[quantity]}
+
+
+@pytest.mark.parametrize("of", ["parameters", "lr", "budget_steps"])
+def test_a_ledger_with_numbers_of_its_own_is_found(smoke_run, tmp_path, of):
+    tables = shutil.copytree(smoke_run / "results/tables", tmp_path / "tables")
+    ledger = pd.read_parquet(tables / "fairness.parquet")
+    ledger.assign(**{of: ledger[of] * 2}).to_parquet(tables / "fairness.parquet")
+    assert any("fairness.parquet" in sentence for sentence in contradictions(walk(tables)))
 
 
 @pytest.mark.parametrize("reference", PUBLISHED, ids=lambda path: path.parent.name)

@@ -1,14 +1,17 @@
 """The published run and the README: promoted by a rule, drawn again without an experiment."""
 
+import json
 import re
 import shutil
 
+import pandas as pd
 import pytest
 import yaml
 
 from tests import realistic
 from workflow.seqbench.log import UserError
-from workflow.seqbench.showing import readme
+from workflow.seqbench.results.costs import cells_of, shipped
+from workflow.seqbench.showing import provenance, readme
 
 STUB = """# A page
 
@@ -79,11 +82,13 @@ reference, tables = root / "reference/cpu", root / "run/tables"
 page, results = root / "README.md", root / "results.md"
 tables.mkdir(parents=True)
 about = {"device_name": "a CPU", "cpu_cores": 2, "threads": 1, "torch": "2", "git_commit": "abc"}
+about |= {"experiment": "timing", "model": "lstm", "seq_len": 100, "seed": 0, "cell_s": 2.0}
 cells = pd.DataFrame([about | {"git_dirty": False, "status": "ok", "started_at": "2026-01-01"}])
 for name in ("timing", "recall"):
     cells.to_parquet(tables / f"{name}_cells.parquet")
     (tables / f"{name}.md").write_text(f"| {name} |")
 files = [*map(str, tables.iterdir())]
+publish.provenance.times = lambda *_: (cells, "said")  # which reads no file of the run
 
 
 def run():
@@ -169,6 +174,13 @@ def test_publish_and_redraw(project, tmp_path):
 
     text = (project / "README.md").read_text()
     assert text == readme.render(STUB, reference)
+    said = (reference / "tables/published.md").read_text()
+    assert re.fullmatch(
+        r"Published: a run of its own, 24 cells; the default run: about \d+ minutes;"
+        r" the full run: about \d+ minutes\.\n",
+        said,
+    )
+    assert said.strip() in (project / "docs/results.md").read_text()
     assert (reference / "tables/timing.md").read_text().strip() in text
     assert [p.name for p in project.path.glob("README*")] == ["README.md"]
     whole = (project / "docs/results.md").read_text()
@@ -204,3 +216,49 @@ def test_publish_and_redraw(project, tmp_path):
     path = table.relative_to(clone.path)
     assert f"Error: {path} is damaged; make it again: git checkout -- {path}" in output
     assert "Traceback" not in output
+
+
+# Minutes: one value wherever they stand.
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """Cells of the full run, one a second, on two cores."""
+    cells = pd.DataFrame(cells_of(shipped("the full run")).values())
+    started = pd.Timestamp("2026-11-20T12:00:00Z") + pd.to_timedelta(range(len(cells)), unit="s")
+    about = {"cell_s": 3.0, "cpu_cores": 2, "status": "ok", "device_name": "a CPU", "threads": 1}
+    about |= {"torch": "2", "git_commit": "abc", "git_dirty": False}
+    return cells.assign(started_at=started.map(lambda moment: moment.isoformat()), **about)
+
+
+@pytest.mark.parametrize(
+    ("changed", "minutes"),
+    [
+        ({}, 83),
+        ({"outcome": "not complete"}, None),
+        ({"began": "2026-11-20T12:00:01+00:00"}, None),  # a cell was made before
+        ({"began": "2026-11-20T10:00:00+00:00"}, None),  # the last ones were made after
+    ],
+    ids=str,
+)
+def test_minutes_are_measured_where_the_run_was_made_in_one_go(whole, tmp_path, changed, minutes):
+    about = {"outcome": "complete", "began": "2026-11-20T11:59:58+00:00", "seconds": 4980.0}
+    (tmp_path / "manifest.json").write_text(json.dumps(about | changed))
+    assert provenance.minutes_of(whole, tmp_path / "manifest.json") == minutes
+    assert provenance.minutes_of(whole, tmp_path / "no manifest") is None
+
+
+@pytest.mark.parametrize("measured", [83.0, None])
+def test_minutes_have_one_value_wherever_they_stand(whole, measured):
+    table, sentence = provenance.times(whole, measured)
+    default, full = table.to_dict("records")
+    how = "by what its cells took" if measured is None else "as measured"
+    assert full["cells"] == len(whole) > 2 * default["cells"]
+    assert (full["minutes are"], default["minutes are"]) == (how, "by what its cells took")
+    assert (full["minutes"] == "83") == (measured is not None)
+    assert sentence == (
+        f"Published: the full run, {len(whole):,} cells, {full['minutes']} minutes on 2 cores {how};"
+        f" the default run: about {default['minutes']} minutes.\n"
+    )
+    run = provenance.summarize(dict(list(whole.groupby("experiment"))), measured)
+    assert run["minutes"].tolist()[-1:] == ["83"] if measured else "minutes" not in run

@@ -24,6 +24,11 @@ def test_published_setup_is_the_one_in_the_config():
 
 
 @of_this_version
+def test_the_published_page_is_small_enough_to_send():
+    assert (REFERENCE / "report/index.html").stat().st_size <= 5e6
+
+
+@of_this_version
 def test_published_run_is_complete():
     plan = check(PUBLISHED)
     for name in plan.names(on_demand=False):

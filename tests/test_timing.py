@@ -428,9 +428,38 @@ def test_a_busy_neighbour_on_the_same_core_changes_no_ratio():
         os.sched_setaffinity(0, cores)
         neighbour.kill()
         neighbour.wait()
-    assert result.waited > 0.25
+    assert measure.flags_of({"waited": result.waited, "busy_cores": 0.0}) == ["busy core"]
     ratio = np.median(sampling.log_ratios(*result.seconds.values()))
     assert ratio == pytest.approx(np.log(2), abs=0.02)
+
+
+HOG = """
+import os, sys
+import numpy as np
+os.sched_setaffinity(0, [int(sys.argv[1])])
+a, b = np.ones(1 << 25), np.ones(1 << 25)
+print("copying", flush=True)
+while True:
+    np.copyto(a, b)
+"""
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs a second core")
+def test_a_memory_hog_on_another_core_is_a_busy_machine(monkeypatch):
+    """It copies 256 MB to and fro, which no cache holds, while the cell keeps to a core of its own."""
+    cores = os.sched_getaffinity(0)
+    first, *_, last = sorted(cores)
+    hog = subprocess.Popen([sys.executable, "-c", HOG, str(last)], stdout=subprocess.PIPE)
+    try:
+        hog.stdout.readline()
+        os.sched_setaffinity(0, {first})
+        row = in_this_process(monkeypatch, max_seconds=0.5, target_half_width=1e-6)
+    finally:
+        os.sched_setaffinity(0, cores)
+        hog.kill()
+        hog.communicate()
+    assert "busy machine" in row["flags"]
+    assert row["status"] == "ok" and row["busy_cores"] > measure.BUSY_CORES
 
 
 def test_the_calibration_kernel_does_its_work():

@@ -343,3 +343,29 @@ def test_a_shard_in_the_place_of_another_stops_the_table_with_a_sentence(project
     assert path_of(first) in sentence
     assert path_of(second) in sentence
     assert sentence.endswith(f"--configfile {SMOKE} --force {path_of(first)} {path_of(second)}")
+
+
+# What a dry run says.
+
+
+def test_a_dry_run_prints_how_long_it_will_take(smoke_run, of):
+    """From what such cells took in this run; what never ran is a guess, and said to be one."""
+    more = {"experiments": {"recall": {"seeds": [*PLAN.experiments["recall"]["seeds"], 9]}}}
+    count = len(of("recall", seed=0))
+    output = smoke_run.snakemake("--dry-run", config=more)
+    assert re.search(rf"^{count} cells, about \d+ \w+ on 2 cores by .* before\.$", output, re.M)
+    output = smoke_run.snakemake(
+        "--dry-run", "decode", config={"experiments": {"decode": {"seeds": [0]}}}
+    )
+    assert re.search(
+        r"^9 cells, about .* on 2 cores by .* before, 9 of them a guess\.$", output, re.M
+    )
+
+
+def test_a_run_in_a_folder_whose_names_are_those_of_experiments(smoke_run):
+    jobs = smoke_run.planned("tuning", config={"pathvars": {"results": "x/tuning/y"}})
+    outputs = [output for job in jobs for output in job.outputs]
+    assert all(output.startswith("x/tuning/y/") for output in outputs)
+    shards = [output for job in jobs if job.cell for output in job.outputs]
+    assert len(shards) == len(PLAN.cells("tuning"))
+    assert all(output.startswith("x/tuning/y/tuning/lr~") for output in shards)

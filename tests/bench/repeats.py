@@ -2,7 +2,8 @@
 
 Each RUN is the folder of a complete run. The aims: the half-width of every ratio at most 5 % and of
 every slope at most 0.05; the same verdict on every claim; no claim about time inconclusive; ratios of
-two runs that differ at p < 0.05 in at most 5 % of the cells.
+two runs that differ at p < 0.05 in at most 5 % of the cells; flags on less than 5 % of the timing cells;
+evaluation below 5 % of a training. Cold calls are single calls, for which no aim is set: they stand apart.
 """
 
 import itertools
@@ -21,20 +22,48 @@ RATIO, SLOPE, ALPHA = 0.05, 0.05, 0.05
 
 def main(folders):
     runs = {folder: Run.of_files(Path(folder).glob("tables/*.parquet")) for folder in folders}
-    print(tables.markdown(pd.DataFrame([widths(name, run) for name, run in runs.items()])))
+    rows = [widths(name, run, calls) for name, run in runs.items() for calls in ("steady", "cold")]
+    print(tables.markdown(pd.DataFrame(rows)))
+    print(tables.markdown(pd.DataFrame([shares(name, run) for name, run in runs.items()])))
     print(tables.markdown(verdicts(runs)))
     pairs = itertools.combinations(runs.items(), 2)
     print(tables.markdown(pd.DataFrame([differences(*pair) for pair in pairs])))
 
 
-def widths(name, run):
+def timed(run):
+    """{experiment: its table of cells} of those that time a call."""
+    names = [name for name in sorted(run.tables) if name.endswith("_cells")]
+    cells = {name.removesuffix("_cells"): run.table(name) for name in names}
+    return {name: frame for name, frame in cells.items() if "calls" in frame}
+
+
+def shares(name, run):
+    """How many of a run's timing cells have a flag, and what of its trainings is evaluation."""
+    cells = pd.concat(timed(run).values())
+    flagged, steady = cells["flags"] != "", cells["calls"] == "steady"
+    trained = run.table("recall_cells")
+    evaluation, training = trained["evaluation_s"].sum(), trained["training_s"].sum()
+    return {
+        "run": name,
+        "flagged": f"{flagged[steady].mean():.1%}",
+        "of cells": steady.sum(),
+        "flagged of cold ones": f"{flagged[~steady].mean():.1%}",
+        "evaluation of recall": f"{evaluation / (training + evaluation):.1%}",
+    }
+
+
+def widths(name, run, calls):
     """How wide a run's intervals are; those at single lengths, the reference's own left out."""
-    ratios, scaling = run.table("ratios"), run.table("scaling")
+    names = [experiment for experiment, cells in timed(run).items() if calls in set(cells["calls"])]
+    ratios, scaling = (
+        table[table["experiment"].isin(names)] for table in map(run.table, ("ratios", "scaling"))
+    )
     ratios = ratios[ratios["seq_len"].notna() & (ratios["model"] != ratios["relative_to"])]
     ratio = np.sqrt(ratios["ratio_high"] / ratios["ratio_low"]) - 1
     slope = (scaling["slope_high"] - scaling["slope_low"]) / 2
     return {
         "run": name,
+        "calls": calls,
         "ratios": ratio.count(),
         f"above {RATIO:.0%}": (ratio > RATIO).sum(),
         "median half-width": f"{ratio.median():.1%}",

@@ -3,8 +3,8 @@
 in:  workflow/statements/*.yaml, the cells and curves of the experiments
 out: <results>/tables/findings.{csv,parquet}          one row per statement, condition and length
      <results>/tables/{verdicts,causes,expectations,audit,answers,recall_answers}.{csv,parquet,md}
-     <results>/tables/claims.md                       claim, verdict, one number
-     <results>/tables/compare.{csv,parquet,md}        this run against the published one; on demand
+     <results>/tables/claims.{md,html}                claim, verdict, one number
+     <results>/tables/compare.{csv,parquet,md}        this run against the published one, or `against`; on demand
 """
 
 
@@ -34,6 +34,7 @@ rule judge:
         findings_tables=multiext("<results>/tables/findings", ".csv", ".parquet"),
         judged_tables=[
             "<results>/tables/claims.md",
+            in_report("<results>/tables/claims.html", "table", "Verdicts", "claims"),
             *table("verdicts", "Verdicts"),
             *table("causes", "Verdicts"),
             *table("expectations", "Verdicts"),
@@ -60,25 +61,28 @@ rule verdicts:
         rules.distance_table.output,
 
 
+# The run that this one is compared with, and the tables that are.
+AGAINST = plan.config.get("against", f"results/reference/{plan.device()}")
+COMPARED = ["timing_cells", "recall_cells", "verdicts"]
+
+
 rule compare_table:
     """Compare cell by cell and claim by claim, and say where the two are not comparable."""
     input:
-        run=expand(
-            "<results>/tables/{table}.parquet", table=["timing_cells", "recall_cells", "verdicts"]
-        ),
-        # Those that are there: a missing reference is for the job to explain.
-        published=sorted(
-            map(str, Path("results/reference", plan.device(), "tables").glob("*.parquet"))
-        ),
+        run=expand("<results>/tables/{table}.parquet", table=COMPARED),
+        # Those that are there: a missing run is for the job to explain.
+        other=[
+            *filter(os.path.isfile, expand(f"{AGAINST}/tables/{{table}}.parquet", table=COMPARED))
+        ],
     output:
         csv="<results>/tables/compare.csv",
         parquet="<results>/tables/compare.parquet",
         md="<results>/tables/compare.md",
         html=in_report(
-            "<results>/tables/compare.html", "compare", "Verdicts", "against the published run"
+            "<results>/tables/compare.html", "compare", "Verdicts", "against another run"
         ),
     params:
-        device=plan.device(),
+        against=lambda wildcards: AGAINST,
         code=digest("workflow.scripts.compare_table"),
     log:
         "<results>/logs/compare_table.log",

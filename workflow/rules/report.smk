@@ -2,7 +2,7 @@
 
 in:  the tables of a run, this one (<results>) or a published one; workflow/page/, figures.yaml
 out: RUN/report/index.html
-     <results>/report/compare.html     the same, with this run held against the published one; on demand
+     <results>/report/compare.html     the same, with this run held against another one; on demand
 """
 
 

@@ -4,6 +4,7 @@ out: <results>/manifest.json   not where the results are in a bucket
 """
 
 import atexit
+import json
 import shutil
 import subprocess
 from datetime import datetime
@@ -15,6 +16,9 @@ from workflow.seqbench.running import mend_times, own_folder, take_over
 if not workflow.remote_exec:
     take_over()
     mend_times(plan.results)
+
+# Runs whose cells tell what others cost.
+EARLIER = plan.results, f"results/reference/{plan.device()}"
 
 
 onstart:
@@ -33,6 +37,7 @@ onstart:
 
 onsuccess:
     conclude("complete")
+    look_at()
 
 
 onerror:
@@ -78,15 +83,13 @@ def conclude(outcome):
         record = workflow.persistence.metadata(job.output[0])
         return record.endtime - record.starttime if record else None
 
-    jobs = [
-        (job.wildcards_dict, job.output[0], job.log[0], seconds(job))
-        for job in workflow.dag.jobs
-        if "seed" in job.wildcards_dict
-    ]
-    if not jobs:
+    cells = [job for job in workflow.dag.jobs if "seed" in job.wildcards_dict]
+    path = Path(plan.results, "manifest.json")
+    if not any(map(workflow.dag.needrun, cells)) and (not cells or told(path, cells)):
         return
+    jobs = [(job.wildcards_dict, job.output[0], job.log[0], seconds(job)) for job in cells]
     lacking = manifest.write(
-        f"{plan.results}/manifest.json",
+        path,
         plan,
         jobs,
         outcome=outcome,
@@ -100,14 +103,34 @@ def conclude(outcome):
         print(manifest.summary(lacking, same.removesuffix(" --")), file=sys.stderr)
 
 
+def told(path, cells):
+    """Whether the manifest is that of the complete run that made these cells, of which this one made none."""
+    try:
+        complete = json.loads(path.read_text())["outcome"] == "complete"
+    except (OSError, ValueError):  # there is none, or half of one
+        return False
+    made = max(os.path.getmtime(job.output[0]) for job in cells)
+    return complete and made < path.stat().st_mtime
+
+
+def look_at():
+    """Say where the report is, and what the full run adds to this one."""
+    from workflow.seqbench.results import costs
+
+    page = f"{plan.results}/report/index.html"
+    if any(page in job.output for job in workflow.dag.jobs):
+        text = f"Done. Open {page} in a browser; figures/ and tables/ are beside it."
+        more = costs.full_run(plan, costs.read(EARLIER), workflow.cores) if HERE else ""
+        logger.info("\n".join(filter(None, [text, more])), extra={"expected": {}})
+
+
 def ahead():
     """How long the cells take that are to run, in words, and the seconds of each by its job's number."""
     from workflow.seqbench.results import costs
 
     jobs = [job for job in workflow.dag.jobs if "seed" in job.wildcards_dict]
     jobs = [job for job in jobs if workflow.dag.needrun(job)]
-    folders = plan.results, f"results/reference/{plan.device()}"
-    known = costs.read(f"{folder}/tables/costs.csv" for folder in folders)
+    known = costs.read(EARLIER)
     asked = [job.wildcards_dict for job in jobs], known, plan.names("timing"), workflow.cores
     seconds = [seconds for seconds, _ in costs.of_each(*asked)]
     return costs.sentence(*asked), dict(zip(map(workflow.dag.jobid, jobs), seconds))

@@ -7,7 +7,6 @@ out: <results>/tables/EXPERIMENT.{csv,parquet,md}     one row per (model, seq_le
      <results>/tables/EXPERIMENT_curves.parquet       one row per training step
      <results>/tables/{ratios,scaling}.*              what the times say
      <results>/tables/{distance,gradient_flow,attention}.*   what the trainings of `recall` say
-     <results>/tables/costs.csv                       what each cell took
      <results>/tables/fairness.*                      what each model is given
 """
 
@@ -125,6 +124,7 @@ rule distance_table:
         csv="<results>/tables/distance.csv",
         parquet="<results>/tables/distance.parquet",
         md="<results>/tables/distance.md",
+        html=in_report("<results>/tables/distance.html", "table", "Recall", "distance"),
     params:
         code=digest("workflow.scripts.distance_table"),
     log:
@@ -164,29 +164,9 @@ rule fairness_table:
         "../scripts/fairness_table.py"
 
 
-rule costs_table:
-    """Note how many seconds each cell took, for the expected time of later runs."""
-    input:
-        cells=expand(
-            "<results>/tables/{experiment}_cells.parquet", experiment=plan.names(on_demand=False)
-        ),
-    output:
-        csv="<results>/tables/costs.csv",
-    params:
-        code=digest("workflow.scripts.costs_table"),
-    log:
-        "<results>/logs/costs_table.log",
-    localrule: True
-    conda:
-        "../../envs/report.yaml"
-    script:
-        "../scripts/costs_table.py"
-
-
 rule fairness:
     input:
         rules.fairness_table.output,
-        rules.costs_table.output,
 
 
 # A target for each experiment: its shards too, so that one that was deleted is made again.

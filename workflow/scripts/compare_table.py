@@ -1,4 +1,4 @@
-"""This run held against the published one."""
+"""This run held against another one, the published one unless the config names it."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ from workflow.seqbench.judging.compare import as_markdown, compare
 from workflow.seqbench.showing import tables
 
 
-def main(device, csv, parquet, md, html):
-    """Compare the run that `csv` belongs to with the published one of the device."""
-    run, reference = Path(csv).parents[1], Path("results/reference", device)
-    table = compare(run, reference)
-    tables.write(table, csv, parquet, md, html, shown=as_markdown(table, run, reference))
+def main(against, csv, parquet, md, html):
+    """Compare the run that `csv` belongs to with the one in the folder `against`."""
+    run = Path(csv).parents[1]
+    table = compare(run, against)
+    tables.write(table, csv, parquet, md, html, shown=as_markdown(table, run, against))
 
 
 if __name__ == "__main__":

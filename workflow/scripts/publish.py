@@ -17,10 +17,10 @@ FOLDERS = ("tables", "figures", "report")
 def main(files, run, sweeps, config, reference, page, results):
     """Replace the folder `reference` by the tables and figures in `files` and the run's config.
 
-    Adds the table `run`: machine, commit and cost. What the folder `run` has of the experiments
-    `sweeps` comes along; where it has nothing of them, that of `reference` is kept. `page` is the README
-    whose generated blocks are written anew, `results` the page of all tables and figures; None where
-    another device has them. Nothing is replaced before everything is there, and one that is killed
+    Adds the tables `run` (machine and commit), `times` and `published` (minutes). What the folder
+    `run` has of the experiments `sweeps` comes along; where it has nothing of them, that of
+    `reference` is kept. `page` is the README whose generated blocks are written anew, `results` the
+    page of all tables and figures; None where another device has them. Nothing is replaced before everything is there, and one that is killed
     is mended by the next.
     """
     if config.get("incomplete"):
@@ -41,10 +41,13 @@ def main(files, run, sweeps, config, reference, page, results):
         path.stem.removesuffix("_cells"): selecting.read_table(path)
         for path in sorted(fresh.glob("tables/*_cells.parquet"))
     }
-    made_on = provenance.summarize(cells)
+    everything = pd.concat(cells[name] for name in cells if name not in sweeps)
+    minutes = provenance.minutes_of(everything, Path(run, "manifest.json"))
+    made_on = provenance.summarize(cells, minutes)
     tables.write(made_on, fresh / "tables/run.csv", fresh / "tables/run.md")
-    if (costs := fresh / "tables/costs.csv").is_file():
-        tables.write(provenance.times(pd.read_csv(costs)), fresh / "tables/times.md")
+    times, sentence = provenance.times(everything, minutes)
+    tables.write(times, fresh / "tables/times.csv", fresh / "tables/times.md")
+    tables.write(sentence, fresh / "tables/published.md")
     (fresh / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     pages = {}
     if page:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from workflow.seqbench.log import UserError
-from workflow.seqbench.results.measures import ratio
+from workflow.seqbench.results.measures import cut_short, ratio
 from workflow.seqbench.results.selecting import Selection, read_table
 from workflow.seqbench.results.statistics import classify_ratio, compare_rates
 from workflow.seqbench.showing import tables
@@ -69,6 +69,7 @@ def load(run):
     for part, settings in SETTINGS.items():
         needed[f"{part}_cells"] = [*KEYS, "status", "config_digest", NUMBER[part], *settings]
         needed[f"{part}_cells"] += [*MODEL, *ENVIRONMENT]
+    needed["recall_cells"] += ["steps"]  # done, of those allowed
     loaded = {}
     for name, columns in needed.items():
         path = Path(run, f"tables/{name}.parquet")
@@ -135,18 +136,31 @@ def time_columns(a, b, margin):
 
 
 def solved_columns(a, b):
-    """Solved runs of both, with Fisher's exact test."""
-    counts = [(int(cells["solved_step"].notna().sum()), len(cells)) for cells in (a, b)]
-    difference, p = compare_rates(*counts[0], *counts[1])
-    _, least = compare_rates(len(a), len(a), 0, len(b))
-    if least > ALPHA:
-        outcome = "not enough runs"
-    elif p > ALPHA:
-        outcome = "no difference shown"
-    else:
-        outcome = "A solves more" if difference > 0 else "A solves less"
-    x, y = (f"{solved} of {n}" for solved, n in counts)
+    """Solved runs of both, with Fisher's exact test.
+
+    A run that ended before its budget may have been about to be solved: where that matters, the
+    comparison is open. p is that of the less clear case.
+    """
+    solved = [int(cells["solved_step"].notna().sum()) for cells in (a, b)]
+    unknown = [int(cut_short(cells).sum()) for cells in (a, b)]
+    least = solved[0], len(a), solved[1] + unknown[1], len(b)
+    most = solved[0] + unknown[0], len(a), solved[1], len(b)
+    outcomes = {rates_differ(*least), rates_differ(*most)}
+    outcome = outcomes.pop() if len(outcomes) == 1 else f"open: {sum(unknown)} runs were cut short"
+    x, y = (f"{count} of {len(cells)}" for count, cells in zip(solved, (a, b), strict=True))
+    difference, _ = compare_rates(solved[0], len(a), solved[1], len(b))
+    p = max(compare_rates(*least)[1], compare_rates(*most)[1])
     return {"a": x, "b": y, "value": difference, "p": p, "outcome": outcome}
+
+
+def rates_differ(solved_a, n_a, solved_b, n_b):
+    """What these rates of solved runs say, in words."""
+    difference, p = compare_rates(solved_a, n_a, solved_b, n_b)
+    if compare_rates(n_a, n_a, 0, n_b)[1] > ALPHA:
+        return "not enough runs"
+    if p > ALPHA:
+        return "no difference shown"
+    return "A solves more" if difference > 0 else "A solves less"
 
 
 def claim_rows(a, b):

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +14,8 @@ from workflow.seqbench.results import sealing
 from workflow.seqbench.showing.files import whole
 
 MADE_ON = ["node", "device_name", "cpu_cores", "kernel", "python", "torch", "git_commit"]
-COLUMNS = ["status", "cell_s", "queued_s", *MADE_ON]
+COLUMNS = ["status", "cell_s", "queued_s", "started_at", *MADE_ON]
+SAMPLING = ["warmup_s", "sampling_s"]  # of timing cells: what is done to measure, and nothing else
 
 
 def write(path, plan, jobs, **about):
@@ -24,9 +26,12 @@ def write(path, plan, jobs, **about):
     """
     table = pd.DataFrame(jobs, columns=["cell", "shard", "log", "job_s"])
     table["experiment"] = [cell["experiment"] for cell in table["cell"]]
-    rows = [plan.done(**cell) and row_of(shard) for cell, shard, *_ in jobs]
+    rows = [
+        plan.done(**cell) and row_of(shard, COLUMNS + SAMPLING * (not plan.trains(name)))
+        for (cell, shard, *_), name in zip(jobs, table["experiment"], strict=True)
+    ]
     table["done"] = [bool(row) for row in rows]
-    table = table.join(pd.DataFrame([row or {} for row in rows], columns=COLUMNS))
+    table = table.join(pd.DataFrame([row or {} for row in rows], columns=COLUMNS + SAMPLING))
     parts = {}
     for experiment, cells in table.groupby("experiment"):
         done, lacking = cells[cells["done"]], cells[~cells["done"]]
@@ -47,18 +52,37 @@ def write(path, plan, jobs, **about):
         }
     made = table.loc[table["done"], MADE_ON].drop_duplicates().to_dict("records")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    manifest = about | {"experiments": parts, "made on": made}
+    timed = sampling(table[table["done"] & table["sampling_s"].notna()], about["began"])
+    manifest = about | {"experiments": parts, "timing": timed, "made on": made}
     with whole(path) as fresh:
         fresh.write_text(json.dumps(manifest, indent=2) + "\n")
     return dict(table.loc[~table["done"], ["shard", "log"]].to_numpy().tolist())
 
 
-def row_of(shard):
-    """Those of a shard's columns that the manifest takes; None where it is not as it was written."""
+def row_of(shard, columns):
+    """These columns of a shard; None where it is not as it was written."""
     content = Path(shard).read_bytes()
     if not sealing.intact(content):
         return None
-    return pq.read_table(pa.BufferReader(content), columns=COLUMNS).to_pylist()[0]
+    return pq.read_table(pa.BufferReader(content), columns=columns).to_pylist()[0]
+
+
+def sampling(cells, began):
+    """Seconds from the first timing cell of this run to the last, and how many of them were sampling.
+
+    Nothing where nodes of a cluster worked side by side, or there is one cell only.
+    """
+    started = pd.to_datetime(cells["started_at"], utc=True).sort_values()
+    started = started[started >= pd.Timestamp(datetime.fromisoformat(began).astimezone())]
+    seconds = (started.max() - started.min()).total_seconds()
+    if not seconds > 0 or cells["node"].nunique() > 1:  # NaN where there is no cell
+        return {}
+    sampled = round(float(cells.loc[started.index[:-1], SAMPLING].sum().sum()), 1)
+    return {
+        "seconds": seconds,
+        "warm-up and samples": sampled,
+        "share": round(sampled / seconds, 3),
+    }
 
 
 def summary(lacking, command):

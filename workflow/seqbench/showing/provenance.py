@@ -1,25 +1,25 @@
-"""What a published run was made on and what it cost, from the columns that every cell carries."""
+"""What a published run was made on and what it cost, by its manifest and what every cell carries."""
+
+import json
+from datetime import datetime
+from pathlib import Path
 
 import pandas as pd
-import yaml
-from snakemake.utils import update_config
 
-from workflow.seqbench.config import check
-from workflow.seqbench.results.costs import expected
-from workflow.seqbench.sources import ROOT
+from workflow.seqbench.results.costs import RUNS, cells_of, costs, expected, shipped
+
+CELL = ["experiment", "model", "seq_len", "seed"]
 
 
-def summarize(cells):
+def summarize(cells, minutes=None):
     """One row an experiment from {experiment: its cells table}, and one for all of them.
 
-    Cells of several experiments run in turns, so only the row for all has minutes: from the start
-    of the first cell to the start of the last one.
+    Cells of several experiments run in turns, so only the row for all has minutes, where they are
+    known.
     """
-    everything = pd.concat(cells.values(), ignore_index=True)
-    started = pd.to_datetime(everything["started_at"])
-    minutes = (started.max() - started.min()).total_seconds() / 60
     rows = [row_of(experiment, frame) for experiment, frame in cells.items()]
-    rows.append(row_of("all", everything) | {"minutes": f"{minutes:.0f}"})
+    rows.append(row_of("all", pd.concat(cells.values(), ignore_index=True)))
+    rows[-1] |= {} if minutes is None else {"minutes": f"{minutes:.0f}"}
     return pd.DataFrame(rows).fillna("")
 
 
@@ -43,21 +43,40 @@ def listed(values):
     return ", ".join(sorted({str(value) for value in values.dropna()}))
 
 
-def times(costs, cores=2):
-    """The table `times`: cells and minutes of the shipped configs, by what such cells took."""
-    rows, full = [], "workflow/presets/full.yaml"
-    commands = {"make run": ["config.yaml"], f"make run CONFIG={full}": ["config.yaml", full]}
-    for command, files in commands.items():
-        config = {}
-        for file in files:
-            update_config(config, yaml.safe_load((ROOT / file).read_text()))
-        plan = check(config, local=False)
-        cells = [
-            cell | {"experiment": experiment}
-            for experiment in plan.names(on_demand=False)
-            for cell in plan.cells(experiment)
-        ]
-        seconds, _ = expected(cells, [costs], plan.names("timing"), cores)
-        minutes = f"{seconds / 60:.0f}"
-        rows.append({"command": f"`{command}`", "cells": len(cells), "minutes": minutes})
-    return pd.DataFrame(rows)
+def minutes_of(cells, manifest):
+    """Minutes of a run by its manifest; None if there is none, or the cells were not made in one go."""
+    if not Path(manifest).is_file():
+        return None
+    about = json.loads(Path(manifest).read_text())
+    began = pd.Timestamp(datetime.fromisoformat(about["began"]).astimezone())  # local time there
+    started = pd.to_datetime(cells["started_at"], utc=True)
+    last = (started.max() - began).total_seconds()
+    in_one_go = began <= started.min() and last <= about["seconds"]
+    return about["seconds"] / 60 if about["outcome"] == "complete" and in_one_go else None
+
+
+def times(cells, minutes):
+    """(the table `times`, a sentence on the published run): what the shipped runs take.
+
+    cells: those of the published run; minutes: what it took as measured, None if that is not known.
+    What the others take, on as many cores, is reckoned from what such cells took.
+    """
+    made = set(cells[CELL].itertuples(index=False, name=None))
+    cores = int(cells["cpu_cores"].max())
+    rows, published, others = [], f"a run of its own, {len(made):,} cells", []
+    for name, files in RUNS.items():
+        plan = shipped(name)
+        jobs = cells_of(plan).values()
+        seconds, _ = expected(jobs, [costs(cells)], plan.names("timing"), cores)
+        this = made == {tuple(job[key] for key in CELL) for job in jobs}
+        measured = this and minutes is not None
+        shown = f"{minutes if measured else seconds / 60:.0f}"
+        how = "as measured" if measured else "by what its cells took"
+        preset = f" CONFIG={files[-1]}" if len(files) > 1 else ""
+        row = {"command": f"`make run{preset}`", "cells": len(jobs), "minutes": shown}
+        rows.append(row | {"minutes are": how})
+        if this:
+            published = f"{name}, {len(made):,} cells, {shown} minutes on {cores} cores {how}"
+        else:
+            others.append(f"{name}: about {shown} minutes")
+    return pd.DataFrame(rows), f"Published: {'; '.join([published, *others])}.\n"
