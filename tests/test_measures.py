@@ -242,10 +242,33 @@ def test_two_lengths_one_of_which_fails(rng):
 
 
 def test_a_ratio_of_two_columns_of_the_same_cells_is_of_pairs(rng):
+    warm, other = noise(rng, spread=0.01)
+    cells = times(warm, half_time_s=5 * other).at(100)
+    estimate = measures.ratio(cells, cells, ["half_time_s", "time_s"])
+    assert estimate[:3] == pytest.approx(t_test(5 * other[:, 0], warm[:, 0]))
+    assert measures.ratio(cells, cells, "half_time_s")[:3] == (1, 1, 1)
+
+
+@pytest.mark.parametrize("calls", ["cold", "steady"])
+def test_ratios_of_first_calls_are_medians(rng, calls):
+    """One process in six that a disk held up changes neither value nor bounds but its own."""
+    warm, cold = noise(rng, spread=0.01)
+    cold[5] *= 40
+    cells = times(warm, cold_s=5 * cold, calls=calls).at(100)
+    if calls == "cold":
+        cells = cells._replace(cells=cells.cells.assign(reference="b", reference_time_s=0.2))
+        estimate = measures.ratio(cells, cells._replace(model="b", cells=cells.cells.iloc[:0]))
+        ratios = warm[:, 0] / 0.2
+    else:
+        estimate = measures.ratio(cells, cells, ["cold_s", "time_s"])
+        ratios = 5 * cold[:, 0] / warm[:, 0]
+    expected = np.exp(np.median(np.log(ratios))), ratios.min(), ratios.max()
+    assert estimate[:3] == pytest.approx(expected) and estimate.method == "order statistics"
+
+
+def test_a_ratio_of_first_calls_of_one_model_is_one(rng):
     warm, cold = noise(rng, spread=0.01)
     cells = times(warm, cold_s=5 * cold).at(100)
-    estimate = measures.ratio(cells, cells, ["cold_s", "time_s"])
-    assert estimate[:3] == pytest.approx(t_test(5 * cold[:, 0], warm[:, 0]))
     assert measures.ratio(cells, cells, "cold_s")[:3] == (1, 1, 1)
 
 

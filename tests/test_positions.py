@@ -89,7 +89,7 @@ def test_gradient_flow_has_moments_and_the_forget_gates_reference():
     table = positions.gradient_flow(frame)
     at = table.set_index(["moment", "position"])
     assert at.loc[("before training", 1), "gradient_median"] == 1e-4
-    assert at.loc[("half-way", 1), "gradient_median"] == 0.5
+    assert at.loc[("half-way", 1), "gradient_median"] == 1.0  # as much as at the last position
     assert at.loc[("at the end", 1), "gradient_median"] == 3.0
     assert list(at.loc["before training"]["reference"]) == [0.25, 0.5, 1.0]
     shown = tables.gradient_flow(table)
@@ -104,19 +104,27 @@ def test_a_model_without_a_forget_gate_has_no_reference():
     assert tables.gradient_flow(table)["forget gate alone"].tolist() == ["–"]
 
 
-def test_positions_have_the_median_and_range_over_seeds():
+def test_positions_have_the_median_and_range_over_seeds_of_shares():
+    """Each seed's norms are taken relative to its own last one: their sizes differ by far more."""
+
     def flow(seed):
-        return [[(1 + seed) * norm for norm in norms] for norms in FLOW]
+        return [
+            [[9, 1, 100][seed] * norm for norm in [*norms[:2], norms[2] / (1 + seed)]]
+            for norms in FLOW
+        ]
 
     table = positions.gradient_flow(shards(3, gradient_flow=flow, initial_forget_gate=None))
     row = table[(table["moment"] == "at the end") & (table["position"] == 1)].iloc[0]
-    assert row[["gradient_median", "gradient_min", "gradient_max", "n"]].tolist() == [6, 3, 9, 3]
+    assert row[["gradient_median", "gradient_min", "gradient_max", "n"]].tolist() == pytest.approx([6, 3, 9, 3])
+    nothing = shards(1, gradient_flow=[[]], initial_forget_gate=None).assign(gradient_flow=[[]])
+    with_one = pd.concat([shards(3, gradient_flow=flow, initial_forget_gate=None), nothing])
+    assert positions.gradient_flow(with_one).equals(table)  # a cell that could not be trained
     # A run that ended early has fewer evaluations; its end counts as the end.
     uneven = positions.gradient_flow(
         shards(2, gradient_flow=lambda seed: FLOW[: 3 - seed], initial_forget_gate=None)
     )
     ends = uneven[(uneven["moment"] == "at the end") & (uneven["position"] == 1)]
-    assert ends["gradient_median"].tolist() == [(3.0 + 0.5) / 2]
+    assert ends["gradient_median"].tolist() == [(3.0 + 1.0) / 2]
 
 
 def test_tables_have_rows_for_each_model_and_length_in_their_order():

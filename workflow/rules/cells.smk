@@ -21,7 +21,7 @@ rule timing_cell:
         code=asks(plan.code),
     log:
         "<results>/logs/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
-    priority: asks(plan.priority)
+    priority: lambda wildcards: plan.priority(**dict(wildcards.items()))
     # It has the machine for itself: all cores here, a node that is not shared on a cluster. Slurm
     # reads slurm_extra, a profile for another scheduler whole_node.
     threads: workflow.cores if HERE else asks(plan.threads)
@@ -29,7 +29,7 @@ rule timing_cell:
         mem_mb=needs("mem_mb"),
         runtime=needs("runtime"),
         gpu=asks(plan.gpu),
-        attempts_left=attempts_left,
+        attempts_left=0 if HERE else attempts_left,
         cells=1,
         whole_node=1,
         slurm_extra="--exclusive",
@@ -53,13 +53,13 @@ rule training_cell:
         code=asks(plan.code),
     log:
         "<results>/logs/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
-    priority: asks(plan.priority)
+    priority: lambda wildcards: plan.priority(**dict(wildcards.items()))
     threads: asks(plan.threads)
     resources:
         mem_mb=needs("mem_mb"),
         runtime=needs("runtime"),
         gpu=asks(plan.gpu),
-        attempts_left=attempts_left,
+        attempts_left=0 if HERE else attempts_left,
         cells=1,
         whole_node=0,
     conda:

@@ -3,6 +3,8 @@
 import os
 import re
 import sys
+from functools import cache
+from inspect import signature
 
 import yaml
 
@@ -27,23 +29,37 @@ resource_scopes:
 
 
 def asks(question):
-    """A function of a job's wildcards from one of their values by name."""
-    return lambda wildcards: question(**dict(wildcards.items()))
+    """A function of a job's wildcards from one of their values by name, which no seed changes."""
+    answer = cache(lambda *names: question(**dict(names)))
+    return described(lambda wildcards: answer(*but_seed(wildcards)))
 
 
 def needs(what):
     """A function of a job's wildcards and attempt: how much of this resource it asks for."""
-    return lambda wildcards, attempt: plan.needs(what, attempt, **dict(wildcards.items()))
+    answer = cache(lambda attempt, *names: plan.needs(what, attempt, **dict(names)))
+    return described(lambda wildcards, attempt: answer(attempt, *but_seed(wildcards)))
+
+
+def described(function):
+    """The function with its signature beside it, for which Snakemake asks many times a job."""
+    function.__signature__ = signature(function)
+    return function
+
+
+def but_seed(wildcards):
+    """(name, value) of each of a job's wildcards but its seed."""
+    return (pair for pair in wildcards.items() if pair[0] != "seed")
 
 
 def attempts_left(wildcards, attempt):
-    """How often a job that lacks memory may still ask for more: where it is submitted, by `retries: 2`."""
-    return 0 if HERE else 3 - attempt
+    """How often a job that lacks memory may still ask for more, where it is submitted: `retries: 2`."""
+    return 3 - attempt
 
 
 # Snakemake's records tell what has changed since a file was made, but they are lost with .snakemake/
 # and do not come along with results that are copied. What follows are input functions that add no
 # input; there is no public way to force a job only where it is needed.
+@described
 def foreign_shard(wildcards):
     """Make a shard again that another config or other code has made."""
     path = None if workflow.remote_exec else plan.foreign(**dict(wildcards.items()))

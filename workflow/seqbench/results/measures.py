@@ -66,7 +66,9 @@ def ratio(a, b, of="time_s", confidence=CONFIDENCE):
             return Estimate(bound, bound, bound, tried, "failed in each process", note=note)
     cold = all("calls" in side.cells and (side.cells["calls"] == "cold").all() for side in (a, b))
     if in_pairs and (cold or "cold_s" in of):
-        result = statistics.median_interval((first / second).dropna(), confidence)
+        ratios = (first / second).dropna()
+        _, *bounds = statistics.median_interval(ratios, confidence)
+        result = math.exp(np.log(ratios).median()), *bounds  # b over a is then its reciprocal
     else:
         result = log_ratio(first, second, in_pairs, confidence)
     return Estimate.of(result, n, scale="log", note=note)

@@ -24,7 +24,9 @@ def gradient_flow(shards):
     `reference` is what the LSTM's initial forget gate f alone would leave, mean over units of
     f^(seq_len - position); NaN for other models.
     """
-    shards = shards[shards["gradient_flow"].map(len) > 0]  # of what could not be trained there is none
+    shards = shards[
+        shards["gradient_flow"].map(len) > 0
+    ]  # of what could not be trained there is none
     parts = []
     for moment, progress in MOMENTS.items():
         flows = [flow[round(progress * (len(flow) - 1))] for flow in shards["gradient_flow"]]

@@ -77,9 +77,9 @@ def mean_interval(values, confidence):
 def jackknife_interval(value, left_out, confidence=CONFIDENCE):
     """Interval of a positive quantity of all processes: (value, low, high, method).
 
-    left_out: the same quantity without one process each (Tukey 1958; Efron & Tibshirani 1993, section
-    11.5), on logs. For what has no value for one process, such as a fit to means over processes.
-    Coverage for the point at which a law's quadratic term overtakes, 6 processes: see the tests.
+    left_out: the same quantity without one process each (Tukey 1958), on logs. For what has no value
+    for one process, such as a fit to means over processes. Coverage for the length at which a law's
+    quadratic term overtakes: 0.95 - 0.96, 3 and 6 processes.
     """
     n, values = len(left_out), np.array([value, *left_out], dtype=float)
     if n < MIN_RUNS:
