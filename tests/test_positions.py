@@ -63,6 +63,17 @@ def test_attention_is_a_distribution_and_absent_without_attention():
     )
 
 
+def test_attention_is_that_of_the_position_that_is_read():
+    tokens = torch.randint(1, 10, (3, 6))
+    model = {"architecture": "transformer", "dim_feedforward": 8, "positions": "sinusoidal"}
+    last, mean, causal = (
+        build_classifier(model | options, SETTINGS, 6)
+        for options in ({"readout": "last"}, {"readout": "mean"}, {"causal": True})
+    )
+    assert first_token_attention(last, tokens) == first_token_attention(causal, tokens)
+    assert first_token_attention(last, tokens) != first_token_attention(mean, tokens)
+
+
 def test_forget_gate_of_an_lstm_with_a_known_bias():
     model = {"architecture": "lstm", "init": "forget_bias", "forget_bias": 1.0}
     gates = forget_gate(build_classifier(model, SETTINGS, 6))
@@ -115,7 +126,9 @@ def test_positions_have_the_median_and_range_over_seeds_of_shares():
 
     table = positions.gradient_flow(shards(3, gradient_flow=flow, initial_forget_gate=None))
     row = table[(table["moment"] == "at the end") & (table["position"] == 1)].iloc[0]
-    assert row[["gradient_median", "gradient_min", "gradient_max", "n"]].tolist() == pytest.approx([6, 3, 9, 3])
+    assert row[["gradient_median", "gradient_min", "gradient_max", "n"]].tolist() == pytest.approx(
+        [6, 3, 9, 3]
+    )
     nothing = shards(1, gradient_flow=[[]], initial_forget_gate=None).assign(gradient_flow=[[]])
     with_one = pd.concat([shards(3, gradient_flow=flow, initial_forget_gate=None), nothing])
     assert positions.gradient_flow(with_one).equals(table)  # a cell that could not be trained

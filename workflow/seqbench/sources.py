@@ -124,7 +124,9 @@ def import_or_say_where(module):
         place = f"{error.filename}, line {error.lineno}"
         raise UserError(f"{place}, is no Python: {error.msg}") from error
     except Exception as error:
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_file()]
+        frames = [
+            f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_file()
+        ]
         written = [f for f in frames[1:] if "site-packages" not in f.filename]  # [0] is this one
         places = [f"{f.filename}, line {f.lineno}: " for f in written or frames]
         what = f"{type(error).__name__}: {error}"
