@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -282,3 +283,39 @@ def test_a_cell_refuses_other_code_than_was_asked_for(folder):
     assert run_cell("training", cell, folder) is None
     assert "the code was edited" in (folder / "log").read_text()
     assert not (folder / "shard.parquet").exists()
+
+
+SERVER = """
+import socket, sys, time
+from pathlib import Path
+from workflow.seqbench.measuring import fork_server
+
+def prime():
+    time.sleep(0.5)
+    Path("primed").touch()
+
+def answer(connection):
+    connection.sendall(b"y" if Path("primed").exists() else b"n")
+
+fork_server.LIBRARIES, fork_server.prime, fork_server.answer = (), prime, answer
+listener = socket.socket(socket.AF_UNIX)
+listener.bind("socket")
+listener.listen()
+fork_server.serve(listener, "socket")
+"""
+
+
+def test_no_cell_runs_beside_the_priming_process(tmp_path):
+    command = [sys.executable, "-c", SERVER]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    ) as server:
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                deadline = time.monotonic() + 60
+                while connection.connect_ex(str(tmp_path / "socket")):
+                    assert time.monotonic() < deadline
+                    time.sleep(0.05)
+                assert connection.recv(1) == b"y"
+        finally:
+            server.kill()

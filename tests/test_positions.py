@@ -63,6 +63,17 @@ def test_attention_is_a_distribution_and_absent_without_attention():
     )
 
 
+def test_attention_is_that_of_the_position_that_is_read():
+    tokens = torch.randint(1, 10, (3, 6))
+    model = {"architecture": "transformer", "dim_feedforward": 8, "positions": "sinusoidal"}
+    last, mean, causal = (
+        build_classifier(model | options, SETTINGS, 6)
+        for options in ({"readout": "last"}, {"readout": "mean"}, {"causal": True})
+    )
+    assert first_token_attention(last, tokens) == first_token_attention(causal, tokens)
+    assert first_token_attention(last, tokens) != first_token_attention(mean, tokens)
+
+
 def test_forget_gate_of_an_lstm_with_a_known_bias():
     model = {"architecture": "lstm", "init": "forget_bias", "forget_bias": 1.0}
     gates = forget_gate(build_classifier(model, SETTINGS, 6))

@@ -572,6 +572,46 @@ def test_accuracy_at_greater_lengths_is_that_at_those_lengths():
     assert train(known("Oracle"), seq_len=8, **LONG)["accuracy_4x"] == 1
 
 
+class Limited(torch.nn.Module):
+    """Copies the first position, and has memory for sequences of no more than 2 x seq_len."""
+
+    def __init__(self, d_model, seq_len, most=16):
+        super().__init__()
+        self.most = most
+        self.scale = torch.nn.Parameter(torch.ones(d_model))
+
+    def forward(self, x):
+        if x.shape[1] > self.most:
+            raise MemoryError("no room for so many tokens")
+        return self.scale * x[:, :1].expand_as(x)
+
+
+def test_memory_that_lacks_at_greater_lengths_is_no_reason_to_forget_the_training(tmp_path):
+    model = {"architecture": "tests.test_recall:Limited", "most": 16}
+    row = train(model, seq_len=8, steps=40)
+    assert (row["status"], row["steps"]) == ("ok", 40) and len(row["train_loss"]) == 40
+    assert row["accuracy_2x"] is not None and row["accuracy_4x"] is None
+    assert row["accuracy_longer_error"] == "no room for so many tokens"
+    write(row, tmp_path)
+
+
+def test_a_model_too_large_to_build_is_a_row(tmp_path):
+    row = train(TRANSFORMER | {"dim_feedforward": 10**12})
+    assert (row["status"], row["steps"], row["train_loss"]) == ("out of memory", 0, [])
+    assert row["error"] and row.get("parameters") is None
+    write(row, tmp_path)
+
+
+def test_a_cell_that_was_ended_is_not_built_again(tmp_path):
+    """What hung or died when it was built would do so again."""
+    cell = {"model": "model", "seq_len": 6, "seed": 0}
+    ended = {"status": "over budget", "error": "ended from outside after 5 s"}
+    model = {"architecture": "tests.test_recall:NeverBuilt"}  # there is no such class
+    row = recall_train.train_cell("recall", cell, model, SETTINGS, ended)
+    assert (row["status"], row["error"]) == tuple(ended.values())
+    write(row, tmp_path)
+
+
 def test_a_trained_lstm_answers_from_its_cell_state():
     settings = EASY | {"seq_len": 4, "steps": 1000, "evaluation_size": 200}
     row = train(CHRONO, **settings)

@@ -1,10 +1,14 @@
 """Digests of code: they see what changes numbers and nothing else, and follow every import."""
 
+import importlib
+import sys
+
 import pytest
 
 from tests.conftest import ROOT, shipped
 from workflow.seqbench import sources
 from workflow.seqbench.config import check
+from workflow.seqbench.log import UserError
 
 MODULE = '''"""What this module is for."""
 
@@ -94,6 +98,52 @@ def test_a_docstring_may_be_all_that_a_body_has(project):
     documented = project(lab__init="", lab__work='def later():\n    """To be written."""\n')
     assert project(lab__work="def later():\n    pass\n") == documented
     assert project(lab__work='"""Nothing yet."""\n') == project(lab__work="")
+
+
+def test_a_file_that_is_no_python_is_named_with_its_line(project):
+    with pytest.raises(UserError, match=r"lab/tools\.py, line 2, is no Python: invalid syntax"):
+        project(lab__init="", lab__work="import lab.tools\n", lab__tools="x = 1\ndef (\n")
+
+
+# Loading what was asked for.
+
+
+@pytest.mark.parametrize(
+    ("broken", "sentence"),
+    [
+        ({"room__init": "x = 1\nraise ValueError('no licence')\n"}, r"room/__init__\.py, line 2: ValueError: no licence"),
+        ({"room__init": "", "room__work": "import numpy\n\nimport nowhere\n"}, r"room/work\.py, line 3: ModuleNotFoundError"),
+        ({"room__init": "", "room__work": "import numpy\nnumpy.zeros(-1)\n"}, r"room/work\.py, line 2: ValueError: negative"),
+    ],
+    ids=["a package's own code", "a missing library", "within a library"],
+)  # fmt: skip
+def test_code_that_cannot_be_imported_is_named_with_its_line(
+    project, tmp_path, monkeypatch, broken, sentence
+):
+    monkeypatch.syspath_prepend(tmp_path)
+    asked = project("room.work", **{"room__work": "X = 1\n"} | broken)
+    with pytest.raises(UserError, match=f"room.work cannot be imported: .*{sentence}"):
+        sources.load(asked, "room.work")
+    for name in ("room", "room.work"):
+        sys.modules.pop(name, None)
+
+
+def test_code_that_is_edited_while_it_is_loaded_is_refused(project, tmp_path, monkeypatch):
+    """Also where the edit is taken back: what counts is what was read."""
+    monkeypatch.syspath_prepend(tmp_path)
+    asked = project("loft.work", loft__init="", loft__work="X = 1\n")
+    sources.load(asked, "loft.work")
+    edits = importlib.import_module
+
+    def edited(name):
+        (tmp_path / "loft/work.py").write_text("X = 2\n")
+        return edits(name)
+
+    monkeypatch.setattr(sources.importlib, "import_module", edited)
+    with pytest.raises(UserError, match="the code was edited since this run began"):
+        sources.load(asked, "loft.work")
+    for name in ("loft", "loft.work"):
+        sys.modules.pop(name, None)
 
 
 # What a module depends on.

@@ -19,15 +19,18 @@ def main(
     """Measure the cell of the model named `model`, built with `options`, and write its shard.
 
     code: digest of the code that was asked for. ended: status and error of a cell that was ended
-    from outside; its shard then says so, and nothing is measured. attempts_left: how often the job may ask for more memory.
+    from outside; its shard then says so, and nothing is measured. attempts_left: how often the job
+    may ask for more memory.
     """
     # Here, as these load torch: this function runs in the cell's process, the job only watches.
     from workflow.seqbench.experiments import load_code
+
+    load_code(code, "timing", settings, options, reference and reference["entry"])
+
     from workflow.seqbench.measuring.timing import measure_cell
     from workflow.seqbench.results import shards
     from workflow.seqbench.results.schemas import schema
 
-    load_code(code, "timing", settings, options, reference and reference["entry"])
     cell = {"model": model, "seq_len": int(seq_len), "seed": int(seed)}
     row = measure_cell(experiment, cell, options, reference, settings, ended)
     supervised.ask_for_more(row, attempts_left)

@@ -9,15 +9,18 @@ def main(
     """Train the cell of the model named `model`, built with `options`, and write its shard.
 
     code: digest of the code that was asked for. ended: status and error of a cell that was ended
-    from outside; its shard then says so, and nothing is trained. attempts_left: how often the job may ask for more memory.
+    from outside; its shard then says so, and nothing is trained. attempts_left: how often the job
+    may ask for more memory.
     """
     # Here, as these load torch: this function runs in the cell's process, the job only watches.
     from workflow.seqbench.experiments import load_code
+
+    load_code(code, "training", settings, options)
+
     from workflow.seqbench.measuring.training import train_cell
     from workflow.seqbench.results import shards
     from workflow.seqbench.results.schemas import schema
 
-    load_code(code, "training", settings, options)
     cell = {"model": model, "seq_len": int(seq_len), "seed": int(seed)}
     row = train_cell(experiment, cell, options, settings, ended)
     supervised.ask_for_more(row, attempts_left)

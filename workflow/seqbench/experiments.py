@@ -76,7 +76,10 @@ def code_of(kind, settings, *entries):
     built = [e for entry in entries if entry for e in (entry, entry.get("match_parameters_to"))]
     modules = {models.locate(entry["architecture"])[0] for entry in built if entry}
     action = f"workflow.seqbench.{package}.{settings.get('workload') or settings.get('task')}"
-    return (f"workflow.scripts.{kind}_cell", action, *sorted(modules)), schemas.layout(kind)
+    rooms = f"workflow.scripts.{kind}_cell", f"workflow.seqbench.measuring.{kind}"
+    return (*rooms, "workflow.seqbench.results.shards", action, *sorted(modules)), schemas.layout(
+        kind
+    )
 
 
 def load_code(asked, kind, settings, *entries):
@@ -89,7 +92,8 @@ class Plan:
     """The cells of a checked config, and what each job needs to know.
 
     config: with experiments resolved (`config.check`); rates: {(model, seq_len): tuned learning
-    rate}, None where they are not known yet. Methods take the names in a cell's path as plain keyword arguments, as text or numbers.
+    rate}, None where they are not known yet. Methods take the names in a cell's path as plain keyword
+    arguments, as text or numbers.
     """
 
     def __init__(self, config, rates=None):
@@ -197,7 +201,7 @@ class Plan:
         return digest(*modules, layout=layout)
 
     def asked(self, experiment, model, seq_len, lr=None, **_):
-        """Digest of all that a cell's numbers depend on, which its shard must carry; not the seed."""
+        """Digest of all that a cell's numbers depend on but its seed; its shard must carry it."""
         cell = experiment, model, int(seq_len), lr and float(lr)
         if cell not in self.digests:
             names = ["model", "settings", "code"]
@@ -208,7 +212,7 @@ class Plan:
         return self.digests[cell]
 
     def wanted(self, experiment, **_):
-        """`cells`, each with what its shard is to be asked for."""
+        """`cells`, each with the digest that its shard must carry."""
         return [cell | {"asked": self.asked(experiment, **cell)} for cell in self.cells(experiment)]
 
     def done(self, experiment, **cell):

@@ -8,6 +8,7 @@ else. Comments, docstrings and layout are no part of a digest.
 import ast
 import hashlib
 import importlib
+import traceback
 from functools import cache
 from pathlib import Path
 
@@ -50,8 +51,11 @@ def statements(tree: ast.AST):
 
 @cache
 def parsed(path: str) -> ast.Module:
-    """Syntax tree of a project file."""
-    return ast.parse((ROOT / path).read_text())
+    """Syntax tree of a project file; UserError where it is no Python."""
+    try:
+        return ast.parse((ROOT / path).read_text())
+    except SyntaxError as error:
+        raise UserError(f"{path}, line {error.lineno}, is no Python: {error.msg}") from error
 
 
 @cache
@@ -107,6 +111,23 @@ def load(asked, *modules, layout=""):
     texts = {path: path.read_bytes() for path in files}
     if same := digest(*modules, layout=layout) == asked:
         for module in modules:
-            importlib.import_module(module)
+            import_or_say_where(module)
     if not same or texts != {path: path.read_bytes() for path in files}:
         raise UserError("the code was edited since this run began; run the same command again")
+
+
+def import_or_say_where(module):
+    """Import a module; UserError with file and line where that fails."""
+    try:
+        importlib.import_module(module)
+    except SyntaxError as error:
+        place = f"{error.filename}, line {error.lineno}"
+        raise UserError(f"{place}, is no Python: {error.msg}") from error
+    except Exception as error:
+        frames = [
+            f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_file()
+        ]
+        written = [f for f in frames[1:] if "site-packages" not in f.filename]  # [0] is this one
+        places = [f"{f.filename}, line {f.lineno}: " for f in written or frames]
+        what = f"{type(error).__name__}: {error}"
+        raise UserError(f"{module} cannot be imported: {places[-1]}{what}") from error

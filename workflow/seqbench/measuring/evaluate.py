@@ -3,6 +3,7 @@
 import torch
 from torch.nn.functional import cross_entropy
 
+from workflow.seqbench.measuring import machine
 from workflow.seqbench.measuring.classifier import build_classifier
 from workflow.seqbench.measuring.seeds import generator
 from workflow.seqbench.models import matched_width
@@ -43,13 +44,15 @@ def evaluate_longer(net, model, task, size, seq_len, settings, stream):
             rest = {key: value for key, value in model.items() if key != "match_parameters_to"}
             model = rest | {"dim_feedforward": width}
         longer = lengthened(net, model, settings, max(LONGER) * seq_len)
-    except ValueError as error:
-        return columns | {"accuracy_longer_error": str(error)}
-    for factor in LONGER:
-        fresh = generator(*stream, "longer", factor)
-        _, columns[f"accuracy_{factor}x"] = evaluate(
-            longer, task, fresh, size, factor * seq_len, settings
-        )
+        for factor in LONGER:
+            fresh = generator(*stream, "longer", factor)
+            _, columns[f"accuracy_{factor}x"] = evaluate(
+                longer, task, fresh, size, factor * seq_len, settings
+            )
+    except (ValueError, MemoryError, RuntimeError) as error:
+        if not (isinstance(error, ValueError) or machine.is_out_of_memory(error)):
+            raise
+        return columns | {"accuracy_longer_error": str(error).split("\n")[0]}
     return columns | {"accuracy_longer_error": None}
 
 

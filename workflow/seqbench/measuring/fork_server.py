@@ -149,8 +149,8 @@ def serve(listener, path):
         importlib.import_module(library)
     gc.collect()
     gc.freeze()  # what a child's collector leaves alone stays shared
+    os.waitpid(fork(prime), 0)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children that end leave no zombie
-    fork(prime)
     listener.settimeout(IDLE_S)
     while True:
         try:
@@ -166,14 +166,15 @@ def serve(listener, path):
 
 
 def fork(action, *arguments):
-    """Run `action` in a child, which ends with it."""
-    if os.fork() == 0:
-        try:
-            action(*arguments)
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(0)
+    """Run `action` in a child, which ends with it; the child's id."""
+    if child := os.fork():
+        return child
+    try:
+        action(*arguments)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(0)
 
 
 def prime():

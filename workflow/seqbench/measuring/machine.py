@@ -123,8 +123,8 @@ def set_malloc(setting, device="cpu"):
         libc = ctypes.CDLL(None)
         if libc.mallopt(M_MMAP_MAX, 0) and libc.mallopt(M_TRIM_THRESHOLD, -1):
             return f"{version}: no mmap, no trim"
-    own = [f"{key}={value}" for key, value in sorted(os.environ.items()) if is_malloc(key)]
-    return " ".join([f"{version}: system", *own])
+    chosen = [f"{key}={value}" for key, value in sorted(os.environ.items()) if is_malloc(key)]
+    return " ".join([f"{version}: system", *chosen])
 
 
 def is_malloc(key):
@@ -166,12 +166,12 @@ def pin(count, device="cpu"):
 def watch_load():
     """Columns on what else the machine did meanwhile, filled in at the end of the `with` block."""
     columns = {"load_start": os.getloadavg()[0]}
-    own, busy, start = psutil.Process().cpu_times(), busy_seconds(), time.perf_counter()
+    before, busy, start = psutil.Process().cpu_times(), busy_seconds(), time.perf_counter()
     yield columns
     elapsed = time.perf_counter() - start
     now = psutil.Process().cpu_times()
-    own_seconds = now.user + now.system - own.user - own.system
-    columns["busy_cores"] = max(0.0, (busy_seconds() - busy - own_seconds) / max(elapsed, 1e-9))
+    of_this = now.user + now.system - before.user - before.system
+    columns["busy_cores"] = max(0.0, (busy_seconds() - busy - of_this) / max(elapsed, 1e-9))
     columns["load_end"] = os.getloadavg()[0]
 
 

@@ -23,12 +23,16 @@ def gradient_flow(net, tokens, targets):
 
 @torch.no_grad()
 def first_token_attention(net, tokens):
-    """Mean attention on each position in the last layer, seq_len floats; None without attention."""
+    """Mean attention on each position in the last layer, seq_len floats; None without attention.
+
+    Where the last position is read, it is that one's attention: what others see is not read.
+    """
     if not hasattr(net.core, "first_token_attention"):
         return None
     training = net.training
     net.eval()
-    weights = net.core.first_token_attention(net.embedding(tokens))
+    last = net.readout == "last"
+    weights = net.core.first_token_attention(net.embedding(tokens), last)
     net.train(training)
     return weights.tolist()
 

@@ -74,7 +74,7 @@ def in_this_process(function, arguments, path):
 
 
 def memory_kills():
-    """How many processes Linux has killed for want of memory so far."""
+    """How many processes Linux has killed so far because memory had run out."""
     with suppress(OSError):
         for line in Path("/proc/vmstat").read_text().splitlines():
             if line.startswith("oom_kill "):

@@ -135,7 +135,8 @@ def calls_before(model, reference, settings, seq_len):
         for entry in (other, model if length < seq_len else None):
             if entry:
                 workload = prepare(entry, settings, length)
-                seconds, _ = sampling.cold(workload.call, synchronize)
+                seconds, output = sampling.cold(workload.call, synchronize)
+                refuse_not_finite(output, entry)
                 columns = {"reference_time_s": seconds if entry is other else None}
     return columns if other else {}
 
@@ -160,11 +161,7 @@ def first_calls(model, settings, seq_len):
     module, call, tokens, flops = prepare(model, settings, seq_len)
     assert module.training == (settings["mode"] == "train")
     cold_s, output = sampling.cold(call, machine.synchronizer(device))
-    if not torch.isfinite(output).all():
-        architecture = model["architecture"]
-        raise UserError(
-            f"{architecture} breaks the contract of a model: it returns values that are not finite"
-        )
+    refuse_not_finite(output, model)
     added, peak = machine.peak_memory(call, device)
     return call, {
         "cold_s": cold_s,
@@ -174,6 +171,15 @@ def first_calls(model, settings, seq_len):
         "tokens": tokens,
         "flops": flops,
     }
+
+
+def refuse_not_finite(output, model):
+    """UserError where a model's output has NaN or infinity."""
+    if not torch.isfinite(output).all():
+        raise UserError(
+            f"{model['architecture']} breaks the contract of a model: it returns values that are not"
+            " finite"
+        )
 
 
 def in_turns(calls, settings, rng):

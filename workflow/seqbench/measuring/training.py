@@ -4,6 +4,7 @@ import math
 import os
 import sys
 import time
+from functools import partial
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -37,8 +38,6 @@ def train_cell(experiment, cell, model, settings, ended=None):
     task = tasks.get(settings["task"])
     seq_len = cell["seq_len"]
     stream = (settings["base_seed"], settings["task"], seq_len, cell["seed"])
-    net = build_classifier(model, settings, seq_len, stream).to(settings["device"])
-    torch.manual_seed(derive(*stream, "dropout"))
     row = {
         "experiment": experiment,
         **cell,
@@ -48,29 +47,36 @@ def train_cell(experiment, cell, model, settings, ended=None):
         "budget_steps": settings["steps"],
         "chance_loss_nats": task.chance_loss(seq_len, settings["vocabulary"]),
         "bag_of_tokens_loss_nats": task.bag_of_tokens_loss(seq_len, settings["vocabulary"]),
-        "parameters": parameters(net),
-        "core_parameters": parameters(net.core),
         **machine.describe(settings["device"], {"model": model, "settings": settings}),
     }
     with machine.watch_load() as load:
-        begin = time.perf_counter()
         try:
             with machine.limited_memory(settings["memory_limit_mb"], settings["device"]):
-                row |= untrained(**ended) if ended else train(net, task, seq_len, settings, stream)
-                row |= {} if ended else examine(net, model, task, seq_len, settings, stream)
+                trained = partial(built_and_trained, model, task, seq_len, settings, stream)
+                row |= untrained(**ended) if ended else trained()
         except (MemoryError, RuntimeError) as error:
             if not machine.is_out_of_memory(error):
                 raise
             row |= untrained("out of memory", str(error).split("\n")[0])
-    row["evaluation_s"] = time.perf_counter() - begin - row["training_s"]
     return row | load | {"cell_s": time.perf_counter() - start}
 
 
+def built_and_trained(model, task, seq_len, settings, stream):
+    """The columns of a classifier that is built, trained and examined."""
+    net = build_classifier(model, settings, seq_len, stream).to(settings["device"])
+    torch.manual_seed(derive(*stream, "dropout"))
+    begin = time.perf_counter()
+    row = {"parameters": parameters(net), "core_parameters": parameters(net.core)}
+    row |= train(net, task, seq_len, settings, stream)
+    row |= examine(net, model, task, seq_len, settings, stream)
+    return row | {"evaluation_s": time.perf_counter() - begin - row["training_s"]}
+
+
 def untrained(status, error):
-    """Columns of a cell of which no training is left to tell."""
+    """Columns of a cell whose training left nothing to report."""
     lists = ("train_loss", "train_length", "eval_step", "eval_loss", "eval_accuracy")
     lists += ("gradient_norm", "gradient_flow")
-    columns = {"status": status, "error": error, "steps": 0, "training_s": 0.0}
+    columns = {"status": status, "error": error, "steps": 0, "training_s": 0.0, "evaluation_s": 0.0}
     return columns | {name: [] for name in lists}
 
 

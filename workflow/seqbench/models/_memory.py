@@ -24,6 +24,6 @@ def set_gate_bias(network, layer, gate, value):
     network: an `nn.LSTM` or `nn.GRU`; gate: its place in PyTorch's order. PyTorch adds two bias
     vectors: one carries the value and the other is zeroed.
     """
-    own = slice(gate * network.hidden_size, (gate + 1) * network.hidden_size)
-    getattr(network, f"bias_ih_l{layer}")[own] = value
-    getattr(network, f"bias_hh_l{layer}")[own] = 0
+    units = slice(gate * network.hidden_size, (gate + 1) * network.hidden_size)
+    getattr(network, f"bias_ih_l{layer}")[units] = value
+    getattr(network, f"bias_hh_l{layer}")[units] = 0

@@ -90,18 +90,18 @@ class Model(nn.Module):
         return x.squeeze(1), (caches, t + 1)
 
     @torch.no_grad()
-    def first_token_attention(self, x):
+    def first_token_attention(self, x, last=False):
         """How much the last layer attends to each position: shape (seq_len,), sum 1.
 
-        The mean over batch, heads and queries; if causal, of the last query alone, as only that
-        one may attend to every position.
+        The mean over batch, heads and queries; `last`, or if causal, of the last query alone: only
+        that one is read, or may attend to every position.
         """
         x, (mask, rotation) = self.positions(x), self.tables(x.shape[1])
-        *below, last = self.layers
+        *below, top = self.layers
         for layer in below:
             x = layer(x, mask, rotation)
-        q, k, _ = last.project(x, rotation)
-        if self.causal:
+        q, k, _ = top.project(x, rotation)
+        if self.causal or last:
             q = q[:, :, -1:]
         weights = attention_weights(q, k, causal=False)  # (batch, heads, queries, seq_len)
         return weights.mean(dim=(0, 1, 2))

@@ -59,7 +59,7 @@ def asked_of(path):
     try:
         with open(path, "rb") as file:
             file.seek(max(0, file.seek(0, 2) - FOOTER))
-            found = ASKED.search(file.read())
+            digest = ASKED.search(file.read())
     except FileNotFoundError:
         return None
-    return found[0].decode() if found else ""
+    return digest[0].decode() if digest else ""
