@@ -119,7 +119,8 @@ def either(names):
 
 
 # Experiments of which the figure `causes` is made.
-CAUSES = ("recall", "readout", "forget_bias", "gradient_cut", "asked_everywhere", "curriculum")
+CAUSES = ("recall", "readout", "forget_bias", "gradient_cut", "asked_at_end", "asked_everywhere")
+CAUSES += ("curriculum",)
 # Experiments that it shows where the run has them.
 BESIDE = ("forget_bias_batch8", "forget_bias_batch128", "recall_positions")
 

@@ -247,12 +247,12 @@ class Plan:
         """Threads of a job that shares the machine with others."""
         return self.experiments[experiment]["threads"]
 
-    def needs(self, what, attempt, experiment, model, seq_len, **_):
+    def needs(self, what, attempt, experiment, model, seq_len, lr=None, **_):
         """What to ask a cluster for, by workflow/costs.yaml: mem_mb, or runtime in minutes.
 
         Each attempt asks for more, but for no more minutes than the cell is left to run.
         """
-        settings = self.settings(experiment, model, seq_len)
+        settings = self.settings(experiment, model, seq_len, lr)
         names = (settings["device"], settings.get("workload"), self.experiments[experiment]["kind"])
         row = next(costs()[name] for name in names if name in costs())
         thousands, batch = int(seq_len) / 1000, settings["batch_size"] / row["batch_size"]
