@@ -28,7 +28,7 @@ def render(text, reference):
             raise UserError(
                 f"README.md has a generated block {name}, and this run has no {table.name}"
             )
-        return f"{begin}\n{table.read_text().strip()}\n\n{end}"
+        return f"{begin}{table.read_text().strip()}\n\n{end}"
 
     return BLOCK.sub(block, text)
 
