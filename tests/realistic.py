@@ -78,7 +78,7 @@ CLAIMS, CAUSES = (ROOT / f"workflow/statements/{name}.yaml" for name in ("claims
 STYLE = ROOT / "workflow/figures.mplstyle"
 # The default run, with what the figures need beside it and a length of recall more.
 SIX = [0, 1, 2, 3, 4, 5]
-INTERVENTIONS = ("gradient_cut", "asked_everywhere", "curriculum")
+INTERVENTIONS = ("gradient_cut", "asked_at_end", "asked_everywhere", "curriculum")
 INTERVENTIONS += ("forget_bias_batch128", "recall_positions")
 PRESET = {
     "experiments": {
@@ -104,8 +104,8 @@ def cells_of(*experiments):
     return tuple(f"{name}_cells" for name in experiments)
 
 
-OF_CAUSES = cells_of("recall", "readout", "forget_bias", *INTERVENTIONS[:3])
-BESIDE = cells_of("forget_bias_batch8", *INTERVENTIONS[3:])
+OF_CAUSES = cells_of("recall", "readout", "forget_bias", *INTERVENTIONS[:4])
+BESIDE = cells_of("forget_bias_batch8", *INTERVENTIONS[4:])
 TRAINED = cells_of("recall", "recall_original", "recall_audit", "readout")
 # What a figure's script takes before its paths: names of tables (or tuples of them), and the rest as it is.
 FIGURES = {

@@ -91,6 +91,7 @@ TINY = {
     "forget_bias_batch8": {**FEW, "seq_lens": [8], "models": ["lstm_bias_2"]},
     "forget_bias_batch128": {**FEW, "seq_lens": [8], "models": ["lstm_bias_2"]},
     "gradient_cut": {**FEW, "seq_lens": [8]},
+    "asked_at_end": FEW,
     "asked_everywhere": FEW,
     "curriculum": FEW,
     "uniform_attention": FEW,
