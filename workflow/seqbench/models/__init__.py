@@ -23,7 +23,8 @@ What a model may have besides, for the probes of experiments that train; without
     keep_gate()                          share of its state that each unit keeps at a step, at the start
     STATE, interrupted(x, at, change)    names of the parts of a recurrent state, and forward with
                                          the state after `at` positions replaced by change(*parts)
-    first_token_attention(x)             mean attention on each position: (seq_len,)
+    first_token_attention(x, last)       attention on each position, of the last one or the mean of
+                                         all: (seq_len,)
     intervened(x, change)                forward with weights, values = change(weights, values)
 
 Weights are drawn from torch's global stream; what an option changes is drawn from a stream of its
