@@ -357,7 +357,7 @@ folder, large = Path(os.environ["FOLDER"]), pd.DataFrame({"a": range(9999)})
 report_page.page.render = lambda *_: "x" * 99999
 writers = {name: lambda path: tables.write(large, path) for name in ("a.csv", "a.md", "a.html")}
 writers["index.html"] = lambda path: report_page.main([], "", [], path)
-writers["manifest.json"] = lambda path: manifest.write(path, None, [], command="x" * 99999)
+writers["manifest.json"] = lambda path: manifest.write(path, None, [], command="x" * 99999, began="2026-11-23")
 for name, write in writers.items():
     (folder / name).write_text("of an earlier run")
     if (child := os.fork()) == 0:
@@ -513,7 +513,7 @@ def test_a_training_that_found_no_memory_is_left_out_of_what_it_has_not(small_ru
         rows = pd.read_csv(folder / f"tables/{name}.csv").set_index(keys)
         assert set(rows.loc[("transformer", 8), "n"]) == {1}
         assert set(rows.loc[("transformer", 4), "n"]) == {2}
-    realistic.draw(folder, plan, ["gradient_flow", "attention", "distance"])
+    realistic.draw(folder, ["gradient_flow", "attention", "distance", "memory"])
     text = page.render(folder.glob("tables/*.parquet"), "EXPERIMENT/CELL", plan.names())
     assert "no memory is left" in text
 
