@@ -77,6 +77,7 @@ HELD = [
     ("method", r"\b(19|20)\d\d, \[", "the year of a paper"),
     ("trust", r"exit status is not 0", "a convention"),
     ("trust", r"2 of 4 cells", lambda: "of 4 cells" in text_of("tests/test_failures.py")),
+    ("trust", r"2026-13-45", "a date that cannot be"),
     ("trust", r"of more than 20, the", lambda: "<= 20 else command" in text_of(MANIFEST)),
     ("CHANGELOG", r"batch 32 too", lambda: batch_of("timing_batch32") == 32),
     ("trust", r"2\^70", lambda: "2**70" in text_of("tests/test_config.py")),
