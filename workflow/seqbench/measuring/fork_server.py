@@ -83,7 +83,7 @@ def environment():
 def home():
     """A folder for sockets that only this user can enter."""
     folder = tempfile.gettempdir()
-    folder = Path(folder if len(folder) < 50 else "/tmp")  # a socket's path may have 107 characters
+    folder = Path(folder if len(folder) < 70 else "/tmp")  # a socket's path may have 107 characters
     folder /= f"seqbench-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     status = folder.lstat()
