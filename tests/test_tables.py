@@ -367,7 +367,7 @@ def test_distances_are_in_order_and_unsolved_runs_take_longer_than_the_budget(tm
     far = trained([90, *[NAN] * 5], seq_len=9, budget_steps=100)
     near = trained([10, 20, 30, 40, 50, 60], seq_len=3, budget_steps=100)
     summary(pd.concat([far, near]), "training").to_parquet(tmp_path / "recall.parquet")
-    paths = [tmp_path / f"distance{suffix}" for suffix in (".csv", ".parquet", ".md")]
+    paths = [tmp_path / f"distance{suffix}" for suffix in (".csv", ".parquet", ".md", ".html")]
     distance_table.main(tmp_path / "recall.parquet", *paths)
     table = pd.read_parquet(paths[1])
     assert table["seq_len"].tolist() == [3, 9]
