@@ -23,11 +23,17 @@ class Late(Oracle):
 
 
 class Large(Oracle):
-    """Fills so many megabytes at each call."""
+    """Fills so many megabytes at its first call, and keeps them.
+
+    Not at each call: where malloc gives nothing back (as in a cell that trains), small blocks that
+    settle in a freed one make it too small for the next, and the process grows by chance.
+    """
 
     def __init__(self, d_model, seq_len, megabytes):
         super().__init__(d_model, seq_len)
-        self.megabytes = megabytes
+        self.megabytes, self.filled = megabytes, None
 
     def forward(self, x):
-        return super().forward(x) + torch.ones(self.megabytes, 250_000)[0, 0] * 0
+        if self.filled is None:
+            self.filled = torch.ones(self.megabytes, 250_000)
+        return super().forward(x)

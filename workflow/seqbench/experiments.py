@@ -77,9 +77,8 @@ def code_of(kind, settings, *entries):
     modules = {models.locate(entry["architecture"])[0] for entry in built if entry}
     action = f"workflow.seqbench.{package}.{settings.get('workload') or settings.get('task')}"
     rooms = f"workflow.scripts.{kind}_cell", f"workflow.seqbench.measuring.{kind}"
-    return (*rooms, "workflow.seqbench.results.shards", action, *sorted(modules)), schemas.layout(
-        kind
-    )
+    needed = (*rooms, "workflow.seqbench.results.shards", action, *sorted(modules))
+    return needed, schemas.layout(kind)
 
 
 def load_code(asked, kind, settings, *entries):

@@ -4,7 +4,6 @@ import math
 import os
 import sys
 import time
-from functools import partial
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -52,8 +51,10 @@ def train_cell(experiment, cell, model, settings, ended=None):
     with machine.watch_load() as load:
         try:
             with machine.limited_memory(settings["memory_limit_mb"], settings["device"]):
-                trained = partial(built_and_trained, model, task, seq_len, settings, stream)
-                row |= untrained(**ended) if ended else trained()
+                if ended:
+                    row |= untrained(**ended)
+                else:
+                    row |= built_and_trained(model, task, seq_len, settings, stream)
         except (MemoryError, RuntimeError) as error:
             if not machine.is_out_of_memory(error):
                 raise
