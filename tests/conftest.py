@@ -22,7 +22,8 @@ SMOKE = "workflow/presets/smoke.yaml"
 BIN = Path(sys.executable).parent
 JOB = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):$(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
 
-# `make test` shares the files out among two processes (pytest-xdist), the longest first.
+# `make test` shares the files out among three processes (pytest-xdist), as some of them mostly wait;
+# the longest first.
 LONGEST = ("test_cluster", "test_workflow", "test_failures", "test_nested", "test_publish")
 LONGEST += ("test_extending", "test_end_to_end", "test_elsewhere", "test_page", "test_s3")
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")

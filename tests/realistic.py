@@ -85,8 +85,12 @@ PRESET = {
         "timing": {"seeds": SIX},
         "recall": {
             "seq_lens": [25, 50, 100],
-            "seq_lens_of": {"transformer": [25, 50, 100]},
-            "seeds_of": {"transformer": {25: SIX}},
+            "seq_lens_of": {"transformer": [25, 50, 100], "lstm_chrono": [25, 50, 100]},
+            "seeds_of": {
+                "lstm": {100: SIX},
+                "transformer": {25: SIX},
+                "transformer_matched": {100: SIX},
+            },
         },
         **{
             name: {"on_demand": False}
@@ -115,7 +119,7 @@ FIGURES = {
     "decode": (call_figure, "decode", "decode_cells", STYLE, ["log", "ram"], False),
     "memory": (curves_figure, "recall", "recall_cells", "recall_curves", STYLE),
     "tuning": (rates_figure, "tuning", "tuning_cells", STYLE),
-    "readout": (readout_figure, "readout_cells", STYLE),
+    "readout": (readout_figure, cells_of("readout", "recall"), STYLE),
     "causes": (causes_figure, OF_CAUSES, BESIDE, CAUSES, STYLE),
     "distance": (distance_figure, "distance", "recall_cells", STYLE),
     "gradient_flow": (gradient_flow_figure, "gradient_flow", "recall_cells", CLAIMS, STYLE),

@@ -101,22 +101,23 @@ def test_every_figure_is_drawn(smoke_run):
 
 
 @pytest.mark.parametrize("experiment", ["timing", "recall"])
-def test_figures_name_models_floors_and_conditions(smoke_run, monkeypatch, experiment):
+def test_figures_name_models_floors_and_conditions(smoke_run, monkeypatch, tmp_path, experiment):
     """What is written in a figure, read off while the rule's script draws it once more."""
     texts = set()
 
     def read(figure, path, **options):
         texts.update(text.get_text() for text in figure.findobj(matplotlib.text.Text))
+        path.touch()
 
     monkeypatch.setattr(matplotlib.figure.Figure, "savefig", read)
     tables = smoke_run / "results/tables"
     given = [tables / f"{experiment}.parquet", tables / f"{experiment}_cells.parquet"]
-    style = ROOT / "workflow/figures.mplstyle"
+    style, files = ROOT / "workflow/figures.mplstyle", (tmp_path / "a.png", tmp_path / "a.svg")
     if experiment == "timing":
-        call_figure.main(*given, style, ["linear", "log"], True, "time.png", "time.svg")
+        call_figure.main(*given, style, ["linear", "log"], True, *files)
     else:
         given.append(tables / "recall_curves.parquet")
-        curves_figure.main(*given, style, "memory.png", "memory.svg")
+        curves_figure.main(*given, style, *files)
 
     for model in EXPERIMENTS[experiment]["models"]:
         assert any(text.startswith(title_of(model)) for text in texts)

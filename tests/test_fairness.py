@@ -132,7 +132,7 @@ def test_what_was_spent_on_learning_rates(plan, table):
         assert row["tuning_trainings"] == len(spent) and row["tuning_steps"] == sum(spent)
     # 5 rates x 3 lengths; 3 rates at 3 lengths for the original's Transformer.
     trainings = table["tuning_trainings"]
-    assert trainings["recall", "lstm", 100] == trainings["readout", "lstm", 25] == 15
+    assert trainings["recall", "lstm", 100] == trainings["readout", "lstm_mean", 25] == 15
     assert trainings["recall", "transformer", 25] == 9 and trainings["timing", "lstm", 100] == 0
     assert trainings["forget_bias", "lstm_bias_1", 25] == 0
 

@@ -75,7 +75,8 @@ def drawings(draw, *arguments):
     def keep(figure, path, **options):
         save(figure, path, **options)
         if path.suffix == ".svg":
-            read[path.stem] = Drawn(figure, path.with_suffix(".png"))
+            name = path.stem.removeprefix(".")  # of a file that is not yet in its place
+            read[name] = Drawn(figure, path.with_name(f"{name}.png"))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(matplotlib.figure.Figure, "savefig", keep)

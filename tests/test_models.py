@@ -472,7 +472,7 @@ def test_at_the_last_position_one_causal_layer_computes_what_a_bidirectional_one
     plan = check(shipped())
     entry, settings = (
         plan.model("readout", "transformer_last"),
-        plan.settings("readout", "lstm", 25),
+        plan.settings("readout", "lstm_mean", 25),
     )
     tokens = torch.randint(1, 100, (8, 25), generator=torch.Generator().manual_seed(1))
 

@@ -86,7 +86,7 @@ TINY = {
     "recall_original": FEW,
     "recall_audit": FEW,
     "recall_positions": {**FEW, "models": ["transformer_rotary_matched"]},
-    "readout": {**FEW, "seq_lens": [8], "models": ["lstm", "lstm_mean", "transformer_last"]},
+    "readout": {**FEW, "seq_lens": [8], "models": ["lstm_mean", "transformer_last"]},
     "forget_bias": {**FEW, "seq_lens": [8], "models": ["lstm_bias_0", "lstm_bias_4"]},
     "forget_bias_batch8": {**FEW, "seq_lens": [8], "models": ["lstm_bias_2"]},
     "forget_bias_batch128": {**FEW, "seq_lens": [8], "models": ["lstm_bias_2"]},

@@ -297,12 +297,16 @@ def test_verdicts_lead_to_their_evidence(open_page, run):
         assert rows == (findings["statement"] == verdict.claim).sum()
 
 
-def test_a_table_comes_down_as_it_is(open_page, run, tmp_path):
-    tab = open_page()
+def downloaded(tab, table, folder):
+    """A table of the page by its button."""
     with tab.expect_download() as coming:
-        tab.click("[aria-label='Download timing as CSV']")
-    coming.value.save_as(tmp_path / "timing.csv")
-    frame = pd.read_csv(tmp_path / "timing.csv")
+        tab.click(f"[aria-label='Download {table} as CSV']")
+    coming.value.save_as(folder / f"{table}.csv")
+    return pd.read_csv(folder / f"{table}.csv")
+
+
+def test_a_table_comes_down_as_it_is(open_page, run, tmp_path):
+    frame = downloaded(open_page(), "timing", tmp_path)
     pd.testing.assert_frame_equal(
         frame, pd.read_csv(run / "tables/timing.csv"), check_dtype=False, rtol=1e-12
     )
@@ -319,11 +323,7 @@ def test_ram_relative_to_a_model_is_the_one_ratio(open_page, run):
 
 
 def test_a_part_of_the_curves_comes_down_without_the_folder(open_page, data, tmp_path):
-    tab = open_page()
-    with tab.expect_download() as coming:
-        tab.click("[aria-label='Download recall_curves_thinned as CSV']")
-    coming.value.save_as(tmp_path / "thinned.csv")
-    frame = pd.read_csv(tmp_path / "thinned.csv")
+    frame = downloaded(open_page(), "recall_curves_thinned", tmp_path)
     assert list(frame) == ["model", "seq_len", "seed", "step", "train_loss_mean"]
     cells = data["lists"]["recall_curves"]
     assert len(frame) == sum(len(cell["x"]) for cell in cells)

@@ -150,6 +150,7 @@ import sys
 from snakemake.cli import main
 from snakemake.scheduling.job_scheduler import JobScheduler
 
+assert JobScheduler._schedule_reevalutation
 JobScheduler._schedule_reevalutation = lambda scheduler, delay: print("looks again")
 main(sys.argv[1:])
 """

@@ -277,9 +277,15 @@ def swept(rates):
         ({0.01: [400, 400, 400], 0.001: [100, 100, 100]}, [0.001]),  # of those, the fewest steps
         ({0.01: [100, 100, 100], 0.001: [400, 400, 400]}, [0.01]),
         ({0.01: [400, 400, 900], 0.001: [450, 450, 450]}, [0.01]),  # by the median, not the mean
+        # The fastest is the last one that works: another seed may be beyond it.
+        ({0.001: [900], 0.003: [400], 0.01: [100], 0.03: [NAN]}, [0.003]),
+        ({0.001: [NAN], 0.003: [400], 0.01: [100], 0.03: [NAN]}, [0.01]),  # both are at the edge
+        ({0.001: [900], 0.003: [400], 0.01: [100]}, [0.003]),  # what lies beyond is not known
+        ({0.001: [900, 900], 0.003: [400, 400], 0.01: [100, NAN]}, [0.003]),
+        ({0.001: [900], 0.003: [400], 0.01: [200], 0.03: [300], 0.1: [NAN]}, [0.01]),
     ],
 )
-def test_the_best_rate_solves_most_seeds_in_the_fewest_steps(rates, chosen):
+def test_the_best_rate_solves_most_seeds_between_others_that_do_in_the_fewest_steps(rates, chosen):
     table = swept(rates)
     assert table.loc[table["chosen"], "lr"].tolist() == chosen
     assert table["lr"].tolist() == sorted(rates)

@@ -17,12 +17,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 
 from workflow.seqbench.log import UserError
-from workflow.seqbench.results import sealing
+from workflow.seqbench.results.collecting import intact
 from workflow.seqbench.results.selecting import read_table
 
 KEYS = ["experiment", "lr", "model", "seq_len", "seed"]
@@ -75,12 +73,11 @@ def about(run, cell):
     paths = [Path(run, cell["experiment"], *names[i:]).with_suffix(".parquet") for i in (0, 1)]
     swept = "chosen" in load(run, cell["experiment"])
     path = paths[0] if swept else paths[1]
-    content = path.read_bytes() if path.is_file() else None
-    yield str(path) if content else f"{path} is not kept; this is from the table of cells"
+    yield str(path) if path.is_file() else f"{path} is not kept; this is from the table of cells"
     yield ", ".join(f"{key} {value}" for key, value in cell.items() if said(value))
     checkout = f"git checkout {cell['git_commit']}; " if said(cell["git_commit"]) else ""
-    if content and sealing.intact(content):
-        table = pq.read_table(pa.BufferReader(content))
+    table = intact(path) if path.is_file() else None
+    if table is not None:
         (row,) = table.to_pylist()
         samples = np.array(row.get("samples_s") or row.get("train_loss") or [])
         text = np.array2string(samples, threshold=40, max_line_width=10**6)
@@ -89,7 +86,7 @@ def about(run, cell):
         yield f"settings: {asked['settings']}"
         yield f"{checkout}{asked['command']}"
         return
-    if content:
+    if path.is_file():
         yield "its shard is not as it was written: damaged, edited, or of an older version"
     before, command, folder = called(Path(run))
     yield f"{before}{checkout}{command} --force {Path(folder, path.relative_to(run))}"

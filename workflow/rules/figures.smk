@@ -131,7 +131,7 @@ rule rates_figure:
 rule readout_figure:
     """Draw what each read-out is worth."""
     input:
-        cells="{run}/tables/readout_cells.parquet",
+        cells=[f"{{run}}/tables/{name}_cells.parquet" for name in ("readout", "recall")],
         mplstyle=static("figures.mplstyle"),
         spec=static("figures.yaml"),
     output:

@@ -30,7 +30,7 @@ onstart:
     no_second_looks()
     if workflow.resource_settings.nodes is not None:
         refuse_jobs_left()
-    if workflow.resource_settings.nodes is None:
+    else:
         time, seconds = ahead()
         logger.info(time, extra={"expected": seconds})  # read by workflow/logger
 

@@ -33,9 +33,7 @@ def main(table, cells, claims, mplstyle, png, svg):
         note = "the verdict's threshold, " + digits(vanished).replace("e-0", "e-")
         style.note(axes[0], note, (longest, vanished), (-3, 3), ha="right")
         axes[0].set_ylabel("gradient, relative to the last token's")
-        first = rows[rows["position"] == 1].set_index("model")[
-            "gradient_median"
-        ]  # of the last panel
+        first = rows[rows["position"] == 1].set_index("model")["gradient_median"]  # last panel
         ends = [
             (style.title_of(model), longest - 1, first[model], look["color"])
             for model, look in style.looks(rows).items()

@@ -45,11 +45,8 @@ def draw_model(axis, place, rows, look):
 
     Returns over how many rates that is.
     """
-    color, marker, whole = (
-        look["color"],
-        look["marker"],
-        rows.loc[rows["solved"] == rows["n"], "lr"],
-    )
+    color, marker = look["color"], look["marker"]
+    whole = rows.loc[rows["solved"] == rows["n"], "lr"]
     axis.hlines(place, whole.min(), whole.max(), color=color, lw=5, alpha=0.3)
     for row in rows.itertuples():
         fill = {0: "none", row.n: "full"}.get(row.solved, "left")

@@ -1,5 +1,7 @@
 """The figure of read-outs: what each model takes to solve, with the last position read and with the mean."""
 
+import pandas as pd
+
 from workflow.seqbench import log
 from workflow.seqbench.results import measures
 from workflow.seqbench.results.selecting import Selection, read_table
@@ -10,8 +12,9 @@ ROWS = [model for pair in PAIRS.values() for model in pair]
 
 
 def main(cells, mplstyle, png, svg):
-    """Draw the cells of the experiment `readout`, one panel per length."""
-    cells = read_table(cells)
+    """Draw the cells of the experiments `readout` and `recall`, one panel per length."""
+    cells = pd.concat(map(read_table, cells), ignore_index=True)
+    cells = cells[cells["model"].isin(ROWS)]
     lengths, looks = dict(list(cells.groupby("seq_len"))), style.looks(cells)
     names = [f"{name}{read}" for name in PAIRS for read in (": last", ": mean")]
     shape = {"size": (2.4 + 2.4 * len(lengths), 4.6), "panels": len(lengths), "sharey": True}

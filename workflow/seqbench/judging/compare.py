@@ -75,10 +75,7 @@ def load(run):
         path = Path(run, f"tables/{name}.parquet")
         if not path.is_file():
             continue
-        try:
-            loaded[name] = read_table(path)
-        except (OSError, ValueError) as error:  # pyarrow's errors are among them
-            raise UserError(f"{path} cannot be read: {error}") from error
+        loaded[name] = read_table(path)
         if lacking := [column for column in columns if column not in loaded[name]]:
             raise UserError(f"{path} is not a table of this version: no {', '.join(lacking)}")
     if not loaded:

@@ -21,15 +21,22 @@ def refusal(path, problem):
     return ShardError(f"{path} {problem}; make it again: {again(path)}")
 
 
+def intact(path, columns=None):
+    """A shard as an Arrow table, of these columns; None where it is not as it was written."""
+    content = Path(path).read_bytes()
+    if not sealing.intact(content):
+        return None
+    file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+    return file.read(columns, use_threads=False)
+
+
 def read(path, schema):
     """The shard as a one-row Arrow table; ShardError names the file and what is wrong with it."""
     if not Path(path).is_file():
         raise refusal(path, "is missing")
-    content = Path(path).read_bytes()
-    if not sealing.intact(content):
+    table = intact(path)
+    if table is None:
         raise refusal(path, "is not as it was written: damaged, edited, or of an older version")
-    file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
-    table = file.read(use_threads=False)
     if not table.schema.equals(schema):
         differing = sorted(set(table.schema.names) ^ set(schema.names))
         detail = f" (columns that differ: {', '.join(differing)})" if differing else ""

@@ -17,9 +17,9 @@ def ratios(run, experiments, margin):
     """Each model's time over the reference's: a row per (experiment, model, seq_len).
 
     The reference is the model that took turns with each, or else the first one; its own row is the
-    noise floor, and is left out where it did not take turns with itself. One more row for all lengths (seq_len empty) holds
-    the mean ratio, and the length in the measured range at which both take the same time. Two times
-    within `margin` of each other are equal.
+    noise floor, and is left out where it did not take turns with itself. One more row for all
+    lengths (seq_len empty) holds the mean ratio, and the length in the measured range at which both
+    take the same time. Two times within `margin` of each other are equal.
     """
     rows = []
     for experiment in experiments:

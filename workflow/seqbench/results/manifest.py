@@ -6,11 +6,9 @@ from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from workflow.seqbench.log import again
-from workflow.seqbench.results import sealing
+from workflow.seqbench.results.collecting import intact
 from workflow.seqbench.showing.files import whole
 
 MADE_ON = ["node", "device_name", "cpu_cores", "kernel", "python", "torch", "git_commit"]
@@ -61,10 +59,8 @@ def write(path, plan, jobs, **about):
 
 def row_of(shard, columns):
     """These columns of a shard; None where it is not as it was written."""
-    content = Path(shard).read_bytes()
-    if not sealing.intact(content):
-        return None
-    return pq.read_table(pa.BufferReader(content), columns=columns).to_pylist()[0]
+    table = intact(shard, columns)
+    return None if table is None else table.to_pylist()[0]
 
 
 def sampling(cells, began):
@@ -73,7 +69,7 @@ def sampling(cells, began):
     Nothing where nodes of a cluster worked side by side, or there is one cell only.
     """
     started = pd.to_datetime(cells["started_at"], utc=True).sort_values()
-    started = started[started >= pd.Timestamp(datetime.fromisoformat(began).astimezone())]
+    started = started[started >= moment(began)]
     seconds = (started.max() - started.min()).total_seconds()
     if not seconds > 0 or cells["node"].nunique() > 1:  # NaN where there is no cell
         return {}
@@ -83,6 +79,11 @@ def sampling(cells, began):
         "warm-up and samples": sampled,
         "share": round(sampled / seconds, 3),
     }
+
+
+def moment(began):
+    """The time at which a run of this machine began, by its manifest (there in local time)."""
+    return pd.Timestamp(datetime.fromisoformat(began).astimezone())
 
 
 def summary(lacking, command):

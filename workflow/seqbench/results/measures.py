@@ -215,13 +215,14 @@ def distance_share(a, factor, confidence=CONFIDENCE):
     if near == far:
         return Estimate(method="not enough lengths", note="one length only")
     first, last = steps_to_solve(a.at(near)).value, a.at(far).cells
+    steps = last["solved_step"]
     if math.isinf(first):
         note = f"the median run does not solve {near:,} tokens"
         return Estimate(n=len(last), method="unknown", where=span([near, far]), note=note)
-    times, least = last["solved_step"] / first, last["solved_step"].fillna(censored_at(last))
-    bound = "more than " if last["solved_step"].fillna(math.inf).median() > least.median() else ""
+    least = steps.fillna(censored_at(last))
+    bound = "more than " if steps.fillna(math.inf).median() > least.median() else ""
     note = f"the median run takes {bound}{least.median() / first:.2g} times as many"
-    estimate = share(times <= factor, cut_short(last, factor * first), confidence)
+    estimate = share(steps / first <= factor, cut_short(last, factor * first), confidence)
     return estimate._replace(where=span([near, far]), note=note)
 
 

@@ -127,14 +127,20 @@ def columns_of(estimate, name, unit=""):
 def choose_rates(table):
     """The table of a sweep with `chosen` on the best learning rate of each (model, seq_len).
 
-    Best: most seeds solved; of those, the fewest steps (median, unsolved seeds censored); of those,
-    the lowest final loss, which alone decides where no rate solves it.
+    Best: most seeds solved; of those, one that is inside, where the next lower and the next higher
+    rate solve no fewer: the fastest rate is often the last one that works, and fails from another
+    seed. Of those, the fewest steps (median, unsolved seeds censored); of those, the lowest final
+    loss, which alone decides where no rate solves it.
     """
-    order = ["solved", "steps_to_solve_median", "final_loss_median_nats"]
-    ranked = table.sort_values(order, ascending=[False, True, True], kind="stable")
+    table = table.sort_values(["model", "seq_len", "lr"], ignore_index=True)
+    solved = table.groupby(["model", "seq_len"])["solved"]
+    fewer = pd.concat([solved.shift(1), solved.shift(-1)], axis=1).min(axis=1, skipna=False)
+    inside = (table["solved"] > 0) & (fewer >= table["solved"])
+    order = {"solved": False, "inside": False}
+    order |= {"steps_to_solve_median": True, "final_loss_median_nats": True}
+    ranked = table.assign(inside=inside).sort_values([*order], ascending=[*order.values()])
     best = ranked.groupby(["model", "seq_len"]).head(1)
-    chosen = table.index.isin(best.index)
-    return table.assign(chosen=chosen).sort_values(["model", "seq_len", "lr"], ignore_index=True)
+    return table.assign(chosen=table.index.isin(best.index))
 
 
 def unrolled(shards, keys, lists, index, value):

@@ -1,12 +1,12 @@
 """What a published run was made on and what it cost, by its manifest and what every cell carries."""
 
 import json
-from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
 
 from workflow.seqbench.results.costs import RUNS, cells_of, costs, expected, shipped
+from workflow.seqbench.results.manifest import moment
 
 CELL = ["experiment", "model", "seq_len", "seed"]
 
@@ -48,7 +48,7 @@ def minutes_of(cells, manifest):
     if not Path(manifest).is_file():
         return None
     about = json.loads(Path(manifest).read_text())
-    began = pd.Timestamp(datetime.fromisoformat(about["began"]).astimezone())  # local time there
+    began = moment(about["began"])
     started = pd.to_datetime(cells["started_at"], utc=True)
     last = (started.max() - began).total_seconds()
     in_one_go = began <= started.min() and last <= about["seconds"]

@@ -12,6 +12,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 from scipy.optimize import isotonic_regression
 
 from workflow.seqbench.results.selecting import incomplete
+from workflow.seqbench.showing.files import whole
 from workflow.seqbench.sources import ROOT
 
 matplotlib.use("Agg")
@@ -208,7 +209,8 @@ def drawing(mplstyle, cells, footer, *paths, size, panels=1, columns=None, about
         figure.supxlabel("\n".join(lines), x=0.01, ha="left", **SMALL)
         for path in paths:  # without dates
             metadata = {"Date": None} if Path(path).suffix == ".svg" else {"Software": None}
-            figure.savefig(path, metadata=metadata)
+            with whole(path) as fresh:
+                figure.savefig(fresh, metadata=metadata)
         plt.close(figure)
 
 
