@@ -222,6 +222,8 @@ def models_of(name, table):
         rows = [row for panel in style.SPEC["causes"].values() for row in panel.values()]
         learned = {"transformer"}  # reads nothing longer, so that it has a row without marks
         return {row[1] for row in rows} - learned | {*table("forget_bias")["model"]}
+    if name == "readout":
+        return {model for pair in style.SPEC["readout"].values() for model in pair}
     return {*table(realistic.FIGURES[name][1].removesuffix("_cells"))["model"]}
 
 
