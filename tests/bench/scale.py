@@ -47,7 +47,7 @@ def dry_runs(jobs=10_000, repetitions=2):
         grid = {
             "experiments": {
                 "recall": {
-                    "models": ["lstm", "lstm_chrono"],  # which have no lengths of their own
+                    "models": ["lstm", "gru"],  # which have no lengths of their own
                     "seq_lens": list(range(1, 11)),
                     "seeds": seeds,
                 }
