@@ -148,6 +148,15 @@ def test_publish_survives_being_killed_at_any_step(tmp_path, run_python):
     assert int(run_python(KILLED_AT_EACH_STEP, FOLDER=str(tmp_path))) > 30
 
 
+def test_a_published_run_is_drawn_again_with_all_that_it_has(tmp_path):
+    """Also what the run of this config would not make: a full run is published, and this is smoke."""
+    clone = Project.copy(tmp_path / "clone")
+    output = clone.snakemake("redraw", "--dry-run", "--forcerun", "audit_figure")
+    for name in ("recall", "recall_audit", "readout", "recall_original"):
+        assert f"results/reference/cpu/tables/{name}_cells.parquet" in output
+    assert "tuning_cells.parquet" not in output
+
+
 def test_publish_and_redraw(project, tmp_path):
     """A smoke run becomes the published one, and a fresh clone draws its figures without a run."""
     (project / "README.md").write_text(STUB)

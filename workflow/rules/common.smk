@@ -161,6 +161,12 @@ def tables_of(run):
     return [f"{run}/tables/{name}.parquet" for name in names]
 
 
+def trainings_of(run):
+    """Cells of all trainings of a run but the sweeps."""
+    names = {f"{name}_cells" for name in plan.names("training", swept=False)}
+    return [table for table in tables_of(run) if Path(table).stem in names]
+
+
 def shown_beside(run):
     """Cells of a run that the figure `causes` shows beside those that it takes."""
     wanted = {f"{run}/tables/{name}_cells.parquet" for name in BESIDE}

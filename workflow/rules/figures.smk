@@ -239,10 +239,7 @@ rule audit_figure:
     input:
         table="{run}/tables/audit.parquet",
         cells="{run}/tables/timing_cells.parquet",
-        trainings=expand(
-            "{{run}}/tables/{experiment}_cells.parquet",
-            experiment=plan.names("training", swept=False, on_demand=False),
-        ),
+        trainings=asks(trainings_of),
         mplstyle=static("figures.mplstyle"),
         spec=static("figures.yaml"),
     output:
