@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests import realistic
+from tests.conftest import Project
 from workflow.seqbench.log import UserError
 from workflow.seqbench.results.costs import cells_of, shipped
 from workflow.seqbench.showing import provenance, readme
