@@ -349,16 +349,17 @@ def test_a_shard_in_the_place_of_another_stops_the_table_with_a_sentence(project
 
 
 def test_a_dry_run_prints_how_long_it_will_take(smoke_run, of):
-    """From what such cells took in this run; what never ran is a guess, and said to be one."""
+    """From what such cells took in this run or the published one; what never ran is said to be a guess."""
     more = {"experiments": {"recall": {"seeds": [*PLAN.experiments["recall"]["seeds"], 9]}}}
     count = len(of("recall", seed=0))
     output = smoke_run.snakemake("--dry-run", config=more)
     assert re.search(rf"^{count} cells, about \d+ \w+ on 2 cores by .* before\.$", output, re.M)
     output = smoke_run.snakemake(
-        "--dry-run", "decode", config={"experiments": {"decode": {"seeds": [0]}}}
+        *("--dry-run", "decode"),
+        config={"experiments": {"decode": {"seeds": [0], "seq_lens": [100, 1000, 1001]}}},
     )
     assert re.search(
-        r"^9 cells, about .* on 2 cores by .* before, 9 of them a guess\.$", output, re.M
+        r"^9 cells, about .* on 2 cores by .* before, 3 of them a guess\.$", output, re.M
     )
 
 
