@@ -29,9 +29,11 @@ def main(table, cells, trainings, mplstyle, png, svg):
     }
     with style.drawing(mplstyle, cells, "audit", png, svg, **shape) as (left, right):
         measured = time.dropna(subset=["value", "seq_len"])
-        ends = (measured["step"] == end for end in (measured["step"].min(), measured["step"].max()))
-        common = set.intersection(*(set(measured.loc[end, "seq_len"]) for end in ends))
-        longest = max(common or measured["seq_len"])  # of those with a first and a last step
+        steps = measured["step"]
+        first, last = (
+            set(measured.loc[steps == end, "seq_len"]) for end in (steps.min(), steps.max())
+        )
+        longest = max(first & last, default=np.nan)  # from the first step to the last
         line = measured[measured["seq_len"] == longest]
         style.headline(left, finding(line))
         draw_times(left, measured, longest, looks)
