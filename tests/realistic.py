@@ -161,11 +161,11 @@ def timing_row(cell, settings, reference, rng, lengths):
         "calibrations_s": calibration.tolist(),
         "half_seq_len": n // 2,
         "cold_s": float(own[0]) * 4,
-        "call_memory_bytes": int(
+        "call_ram_bytes": int(
             window * 2000 * n
             + (40 * n * n if "transformer" in model and "sdpa" not in model else 0)
         ),
-        "peak_memory_bytes": 300_000_000,
+        "peak_ram_bytes": 300_000_000,
         "parameters": 132_096 * (9 if model == "transformer" else 1),
         "tokens": n,
         "flops": 262_144 * n + (1024 * n * n if model != "lstm" else 0),

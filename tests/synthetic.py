@@ -30,7 +30,7 @@ def timed(law, model, n=6, lengths=LENGTHS, spread=0.01, seed=0, reference=None,
     cells = {"seq_len": np.tile(lengths, n), "seed": np.repeat(range(n), len(lengths))}
     cells |= {name: values.ravel() for name, values in times.items()}
     frame = pd.DataFrame({"model": model, **cells}).assign(architecture=model, status="ok")
-    frame = frame.assign(cold_s=frame["time_s"], call_memory_bytes=frame["time_s"] * 1e9)
+    frame = frame.assign(cold_s=frame["time_s"], call_ram_bytes=frame["time_s"] * 1e9)
     return frame.assign(**PROPER | columns)
 
 

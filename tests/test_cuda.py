@@ -69,7 +69,7 @@ def test_a_timing_cell_is_synchronised_and_reads_the_allocator(gpu, monkeypatch)
     row = cell("timing", "transformer", 64, "cuda", **QUICK)
     assert row["status"] == "ok"
     assert (row["device"], row["device_name"]) == ("cuda", "a GPU")
-    assert (row["call_memory_bytes"], row["peak_memory_bytes"]) == (4000, 5000)
+    assert (row["call_ram_bytes"], row["peak_ram_bytes"]) == (4000, 5000)
     assert row["clock"] == "perf_counter"
     assert row["pinned_to"] is None
     assert row["malloc"].endswith(": system")

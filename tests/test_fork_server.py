@@ -239,7 +239,7 @@ def test_memory_of_a_call_in_a_fork_is_what_it_needs(folder):
     """64 MB of its own, whatever pages it shares with the server that it was forked from."""
     for _ in range(2):  # nor what an earlier child held
         cell = cell_of("timing", "timing", models=["hungry"], seq_lens=[400])
-        assert run_cell("timing", cell, folder)["call_memory_bytes"] == pytest.approx(64e6, rel=0.1)
+        assert run_cell("timing", cell, folder)["call_ram_bytes"] == pytest.approx(64e6, rel=0.1)
 
 
 def test_a_cell_killed_for_its_memory_is_a_row(folder, monkeypatch):
@@ -269,7 +269,7 @@ def test_a_cell_killed_by_somebody_is_no_row(folder, monkeypatch):
 
 
 def test_a_training_that_needs_too_much_memory_is_a_row(folder):
-    cell = cell_of("recall", "training", memory_limit_mb=1, batch_size=4096)
+    cell = cell_of("recall", "training", ram_limit_mb=1, batch_size=4096)
     assert run_cell("training", cell, folder)["status"] == "out of memory"
 
 

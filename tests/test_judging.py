@@ -150,7 +150,7 @@ def test_two_processes_are_not_enough():
 def failing(cells, **where):
     """The cells with those of a model (and some lengths) out of memory, as such cells are written."""
     rows = np.logical_and.reduce([cells[key] == value for key, value in where.items()])
-    times = ["time_s", "reference_time_s", "half_time_s", "cold_s", "call_memory_bytes"]
+    times = ["time_s", "reference_time_s", "half_time_s", "cold_s", "call_ram_bytes"]
     cells.loc[rows, [name for name in times if name in cells]] = NAN
     cells.loc[rows, "status"] = "out of memory"
     return cells

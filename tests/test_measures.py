@@ -408,8 +408,8 @@ def test_a_slope_without_half_lengths_is_over_the_lengths(rng):
     time = np.array(LENGTHS) ** 1.5 * noise(rng)[0]
     plain = measures.slope(times(time))
     assert measures.slope(times(time, half_time_s=NAN)) == plain
-    memory = times(time, half_time_s=time, call_memory_bytes=time)
-    assert measures.slope(memory, "call_memory_bytes") == plain
+    memory = times(time, half_time_s=time, call_ram_bytes=time)
+    assert measures.slope(memory, "call_ram_bytes") == plain
 
 
 def test_a_length_without_memory_is_left_out_and_so_is_a_process_that_failed():

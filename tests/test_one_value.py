@@ -127,7 +127,7 @@ def timing_rows(experiment):
         frame = timed(law, model, seed=seed, **settings)
         frame["cold_s"] *= 5
         frame["calibration_s"] = 0.01 * np.exp(0.1 * np.sin(np.arange(len(frame))))
-        frame["call_memory_bytes"] = (1e9 * frame["time_s"]).astype(int)
+        frame["call_ram_bytes"] = (1e9 * frame["time_s"]).astype(int)
         for row in frame.to_dict("records"):
             more = {"samples_s": [row["time_s"]] * 4, "tokens": row["seq_len"], "flops": 1000}
             yield row | more | {"parameters": 132096}
@@ -260,7 +260,7 @@ MEDIANS = {
     "time_s": ["time_median_s", "time_low_s", "time_high_s"],
     "cold_s": ["cold_median_s", "cold_low_s", "cold_high_s"],
     "time_calibrated": [f"time_calibrated_{x}" for x in ("median", "low", "high")],
-    "call_memory_bytes": ["call_memory_bytes"],
+    "call_ram_bytes": ["call_ram_bytes"],
     "final_loss": [f"final_loss_{x}_nats" for x in ("median", "low", "high")],
     "gradient_share_initial": ["gradient_share_median"],
     "lr": ["lr"],

@@ -93,7 +93,7 @@ def test_ratios_are_those_of_the_one_function(run, data):
     for row in rows.sample(8, random_state=0).itertuples():
         pair = [select(cells, row.experiment, m, row.seq_len) for m in (row.model, row.relative_to)]
         assert (row.ratio, row.low, row.high) == pytest.approx(ratio(*pair)[:3], nan_ok=True)
-        ram = ratio(*pair, of="call_memory_bytes")[:3]
+        ram = ratio(*pair, of="call_ram_bytes")[:3]
         assert (row.ram_ratio, row.ram_low, row.ram_high) == pytest.approx(ram, nan_ok=True)
 
 
@@ -317,7 +317,7 @@ def test_ram_relative_to_a_model_is_the_one_ratio(open_page, run):
     tab = open_page("#metric=ram&relative=lstm&models=lstm,transformer")
     cells = Run.of_files(run.glob("tables/timing_cells.parquet"))
     pair = [select(cells, "timing", model, 3000) for model in ("transformer", "lstm")]
-    estimate = (f"{value:#.3g}×" for value in ratio(*pair, of="call_memory_bytes")[:3])
+    estimate = (f"{value:#.3g}×" for value in ratio(*pair, of="call_ram_bytes")[:3])
     records = tab.locator("#chart-view details.data").text_content()
     assert "{} [{}, {}]".format(*estimate) in records
 

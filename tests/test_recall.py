@@ -219,9 +219,14 @@ def test_the_last_evaluation_is_at_the_last_step():
 
 
 def test_gradient_flow_has_a_norm_for_each_position():
-    row = train(LSTM, seq_len=9)
-    assert [len(norms) for norms in row["gradient_flow"]] == [9] * (1 + len(row["eval_step"]))
+    row = train(LSTM, seq_len=9, steps=50)
+    assert [len(norms) for norms in row["gradient_flow"]] == [9] * 4  # at 0, 20, 40 and 50 steps
     assert all(norm > 0 for norms in row["gradient_flow"] for norm in norms)
+
+
+def test_attention_is_looked_at_at_each_evaluation():
+    row = train(TRANSFORMER, seq_len=9, steps=50)
+    assert len(row["attention_first"]) == 1 + len(row["eval_step"]) == 11
 
 
 def test_gradient_flow_of_an_oracle_reaches_the_first_token_alone():
@@ -404,7 +409,8 @@ class Scripted(torch.nn.Module):
     ("wrong", "passing", "asked"),
     [
         ((0, 1), 0.99, 256),
-        ((0, 1, 2), 0.99, 64),
+        ((0, 1, 2), 0.99, 16),
+        ((0, 20, 40), 0.99, 64),
         ((0, 70, 140), 0.99, 192),
         ((253, 254, 255), 0.99, 256),
         (range(128), 0.5, 256),  # just enough

@@ -36,14 +36,16 @@ def timed(times, model="lstm", seq_len=100, status=None, flags=None, **columns):
             "cpu_model": "a CPU",
             "time_s": times,
             "samples_s": [np.full(10, time) for time in times],
+            **dict.fromkeys(("reference_time_s", "half_time_s"), math.nan),
+            **dict.fromkeys(("reference_samples_s", "half_samples_s")),
             "cold_s": np.multiply(times, 3.0),
             "calibration_s": 0.5,
             "tokens": seq_len,
             "flops": 4_000_000_000,
             "parameters": 1000,
             "page_faults": 12.0,
-            "call_memory_bytes": 2_000_000,
-            "peak_memory_bytes": 300_000_000,
+            "call_ram_bytes": 2_000_000,
+            "peak_ram_bytes": 300_000_000,
             "flags": [np.array(f, dtype=object) for f in flags or [[]] * n],
         }
         | columns
@@ -125,7 +127,7 @@ def test_timing_of_six_processes():
     assert row["gflops_per_s"] == pytest.approx(10)
     assert row["time_calibrated_median"] == pytest.approx(0.8)
     assert row["parameters"] == 1000
-    assert row["peak_memory_bytes"] == 300_000_000
+    assert row["peak_ram_bytes"] == 300_000_000
 
 
 def test_fewer_processes_say_how_their_interval_was_made():

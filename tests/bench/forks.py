@@ -60,7 +60,7 @@ def compare(seq_len, pairs=PAIRS):
                 cells[kind].append(kind(job, Path(folder) / f"{seed}.json"))
     rows = {kind: pd.DataFrame([row for row, _ in found]) for kind, found in cells.items()}
     result = {"tokens": seq_len}
-    for column in ("time_s", "reference_time_s", "cold_s", "call_memory_bytes"):
+    for column in ("time_s", "reference_time_s", "cold_s", "call_ram_bytes"):
         value, low, high, _ = log_ratio(rows[forked][column], rows[new][column])
         result[f"{column}, forked / new"] = f"{value:.3f} [{low:.3f}, {high:.3f}]"
     ratios = [rows[kind]["time_s"] / rows[kind]["reference_time_s"] for kind in (forked, new)]

@@ -85,7 +85,7 @@ def differences(a, b):
     """How many cells' ratios differ between two runs, by Welch's test on the logs."""
     p = []
     for name in sorted(a[1].tables):
-        if name.endswith("_cells") and "reference_time_s" in a[1].table(name):
+        if name.endswith("_cells") and "over_reference" in a[1].table(name):
             groups = [by_cell(run.table(name)) for run in (a[1], b[1])]
             p += [
                 stats.ttest_ind(groups[0][cell], groups[1][cell], equal_var=False).pvalue
@@ -102,8 +102,8 @@ def differences(a, b):
 
 def by_cell(cells):
     """{(model, seq_len): log ratios of its processes}."""
-    cells = cells[cells["reference_time_s"].notna() & (cells["calls"] == "steady")]
-    logs = np.log(cells["time_s"] / cells["reference_time_s"])
+    cells = cells[cells["over_reference"].notna() & (cells["calls"] == "steady")]
+    logs = np.log(cells["over_reference"])
     return {key: group for key, group in logs.groupby([cells["model"], cells["seq_len"]])}
 
 

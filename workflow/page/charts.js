@@ -15,7 +15,7 @@ const METRICS = {
       of: (r) => [r.time_calibrated_median, r.time_calibrated_low, r.time_calibrated_high] },
     tokens: { title: "tokens per second", unit: "tokens/s", more: true, relative: (p) => [1 / p.ratio, 1 / p.high, 1 / p.low],
       of: (r) => [r.tokens_per_s, r.tokens_per_s * r.time_median_s / r.time_high_s, r.tokens_per_s * r.time_median_s / r.time_low_s] },
-    ram: { title: "RAM that a call adds", unit: "B", of: (r) => [r.call_memory_bytes], relative: (p) => [p.ram_ratio, p.ram_low, p.ram_high] },
+    ram: { title: "RAM that a call adds", unit: "B", of: (r) => [r.call_ram_bytes], relative: (p) => [p.ram_ratio, p.ram_low, p.ram_high] },
     flops: { title: "operations of a call, closed form", unit: "FLOP", of: (r) => [r.flops], relative: (p, r, other) => [r.flops / other.flops] },
     rate: { title: "operations per second", unit: "FLOP/s", more: true, of: (r) => [r.gflops_per_s * 1e9],
       relative: (p, r, other) => [p.ratio, p.high, p.low].map((ratio) => r.flops / other.flops / ratio) },

@@ -64,7 +64,7 @@ function drawProcesses(name, model, r, cells, here) {
   fill("cell-rows", tableOf(cells.map((c) => ({
     process: String(c.seed), status: c.status, time: withUnit(c.time_s, "s"), "first call": withUnit(c.cold_s, "s"),
     [`reference, ${words(c.reference ?? "none")}`]: withUnit(c.reference_time_s, "s"), calibration: withUnit(c.calibration_s, "s"),
-    RAM: withUnit(c.call_memory_bytes, "B"), "cores busy elsewhere": digits(c.busy_cores), flags: c.flags,
+    RAM: withUnit(c.call_ram_bytes, "B"), "cores busy elsewhere": digits(c.busy_cores), flags: c.flags,
     started: (c.started_at ?? "").slice(0, 19),
   }))));
 }

@@ -194,7 +194,7 @@ def calibration_kernel(device):
     return call
 
 
-def peak_memory(call, device):
+def peak_ram(call, device):
     """Bytes that one call needs on top of what is there before it, and the peak in all.
 
     CPU: resident set size, from Linux's high-water mark, which is reset first; NaN elsewhere.
@@ -208,7 +208,7 @@ def peak_memory(call, device):
         torch.cuda.synchronize()
         peak = torch.cuda.max_memory_allocated()
         return peak - before, peak
-    return_free_memory()
+    return_free_ram()
     try:
         Path("/proc/self/clear_refs").write_text("5")  # reset the high-water mark
     except OSError:
@@ -220,14 +220,14 @@ def peak_memory(call, device):
     return max(0, peak - before), peak
 
 
-def return_free_memory():
+def return_free_ram():
     """Have glibc give freed memory back, so that a later peak is not served from leftovers."""
     with suppress(OSError):  # another C library
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @contextmanager
-def limited_memory(megabytes, device="cpu"):
+def limited_ram(megabytes, device="cpu"):
     """Refuse allocations beyond `megabytes` in the block, or beyond what is free where it is 0.
 
     A cell that does not fit then fails with an error that becomes a row, instead of being killed
@@ -236,7 +236,7 @@ def limited_memory(megabytes, device="cpu"):
     if platform.system() != "Linux" or device != "cpu":
         yield
         return
-    free = free_memory()
+    free = free_ram()
     limit = status_bytes("VmData") + (min(megabytes * 1_000_000, free) if megabytes else free)
     before, hard = resource.getrlimit(resource.RLIMIT_DATA)
     if hard != resource.RLIM_INFINITY:
@@ -248,7 +248,7 @@ def limited_memory(megabytes, device="cpu"):
         resource.setrlimit(resource.RLIMIT_DATA, (before, hard))
 
 
-def free_memory():
+def free_ram():
     """Bytes that the machine has free, or fewer where a container or a cluster job may not have all.
 
     These are control groups, one within the other; what processes of a group hold counts, cached

@@ -52,9 +52,10 @@ class Trace:
         self.gates = forget_gate(net)
         self.look()
 
-    def look(self):
-        """Probe the net as it is now."""
-        self.flows.append(gradient_flow(self.net, self.tokens, self.targets))
+    def look(self, gradient=True):
+        """Probe the net as it is now, its gradient only where that is asked for."""
+        if gradient:
+            self.flows.append(gradient_flow(self.net, self.tokens, self.targets))
         self.attention.append(first_token_attention(self.net, self.tokens))
 
     def columns(self):

@@ -69,8 +69,9 @@ def alternate(
                     calls[name]()
                 slices[name].append(timed(calls[name], repeats[name]))
                 seconds[name].append(slices[name][-1][0] / repeats[name])
-            width = half_width(log_ratios(*list(seconds.values())[:2]))
-            stop = reason(settings, len(seconds[name]), width, clock() - begin)
+            if (rounds := len(seconds[name])) >= settings["min_samples"]:
+                width = half_width(log_ratios(*list(seconds.values())[:2]))
+                stop = reason(settings, rounds, width, clock() - begin)
         sampling_s = time.perf_counter() - wall
     finally:
         if enabled:
@@ -132,22 +133,15 @@ def speed_change(seconds):
 
 
 def half_width(values):
-    """Half-width of the 95 % interval of the median of `values`, from order statistics.
+    """Half-width of the 95 % interval of the mean of two values or more, taken as normal.
 
-    With the normal approximation of the ranks (Conover 1999, section 3.2). It decides when to
-    stop, and is no interval of the cell, which is taken over processes.
+    It decides when to stop, and is no interval of the cell, which is taken over processes.
     """
-    ordered, n = np.sort(values), len(values)
-    spread = 0.98 * math.sqrt(n)
-    low = max(0, math.floor((n - 1) / 2 - spread))
-    high = min(n - 1, math.ceil((n - 1) / 2 + spread))
-    return float(ordered[high] - ordered[low]) / 2
+    return 1.96 * float(np.std(values, ddof=1)) / math.sqrt(len(values))
 
 
 def reason(settings, rounds, width, seconds):
     """Why sampling ends after so many rounds and seconds, or "" while it goes on."""
-    if rounds < settings["min_samples"]:
-        return ""
     if width <= settings["target_half_width"]:
         return "interval narrow enough"
     if rounds >= settings["max_samples"]:

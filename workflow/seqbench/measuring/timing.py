@@ -15,7 +15,7 @@ from workflow.seqbench.measuring.seeds import derive
 from workflow.seqbench.models import parameters as count
 
 # Beyond these a cell is flagged; `flags_of` says what each does to a result.
-WAITED, BUSY_CORES, SPEED_CHANGE = 0.25, 0.5, 0.2
+WAITED, BUSY_CORES, SPEED_CHANGE = 0.25, 0.5, 0.25
 
 
 class OverBudget(Exception):
@@ -49,7 +49,7 @@ def measure_cell(experiment, cell, model, reference, settings, ended=None):
         "pinned_to": machine.pin(settings["threads"], settings["device"]),
         "clock": machine.clock(settings["device"], settings["threads"]).__name__,
     }
-    limit = machine.limited_memory(settings["memory_limit_mb"], settings["device"])
+    limit = machine.limited_ram(settings["ram_limit_mb"], settings["device"])
     stream = settings["base_seed"], experiment, *cell.values()
     torch.manual_seed(derive(*stream))
     rng = np.random.default_rng(derive(*stream, "order"))
@@ -66,8 +66,8 @@ def flags_of(row):
     busy core: others ran on the core meanwhile and emptied its caches. Below half of the time
     ratios moved by 2 % at most, from two thirds on by 5 to 10 %.
     busy machine: others ran beside it. One on the other core of two moved ratios by 3 %.
-    unsteady: the machine's speed changed by a fifth or more, so that a median may lie that far
-    from either speed; ratios do not feel it. Without a cause 1 cell in 25 changes as much.
+    unsteady: the machine's speed changed by a quarter or more, so that a median may lie that far
+    from either speed; ratios do not feel it. Without a cause 1 cell in 50 changes as much.
     Spread of the calibration kernel, half-width and change of the ratio within a cell said
     nothing about how far its ratio was off.
     """
@@ -162,11 +162,11 @@ def first_calls(model, settings, seq_len):
     assert module.training == (settings["mode"] == "train")
     cold_s, output = sampling.cold(call, machine.synchronizer(device))
     refuse_not_finite(output, model)
-    added, peak = machine.peak_memory(call, device)
+    added, peak = machine.peak_ram(call, device)
     return call, {
         "cold_s": cold_s,
-        "call_memory_bytes": added,
-        "peak_memory_bytes": peak,
+        "call_ram_bytes": added,
+        "peak_ram_bytes": peak,
         "parameters": count(module),
         "tokens": tokens,
         "flops": flops,

@@ -21,6 +21,7 @@ from workflow.seqbench.models import parameters
 
 PROBED = 8  # sequences that the probes look at, again and again
 EXAMINED = 128  # sequences on which a trained model is examined
+GRADIENTS = 4  # evaluations from one look at the gradient, which costs a training step, to the next
 
 
 def train_cell(experiment, cell, model, settings, ended=None):
@@ -50,7 +51,7 @@ def train_cell(experiment, cell, model, settings, ended=None):
     }
     with machine.watch_load() as load:
         try:
-            with machine.limited_memory(settings["memory_limit_mb"], settings["device"]):
+            with machine.limited_ram(settings["ram_limit_mb"], settings["device"]):
                 if ended:
                     row |= untrained(**ended)
                 else:
@@ -118,7 +119,6 @@ def train(net, task, seq_len, settings, stream):
         loss, accuracy = evaluate(net, task, fresh, size, seq_len, settings, passing)
         evaluations.append((done, length, norm, loss, accuracy))
         print(f"step {done}/{steps}  loss {loss:.3f}  accuracy {accuracy:.3f}", file=sys.stderr)
-        trace.look()
         lessons.review(net)
         watch.see(done, seconds, accuracy)
         if not finite.all():
@@ -129,6 +129,7 @@ def train(net, task, seq_len, settings, stream):
         if watch.step is not None and (ends or done >= watch.step + after):
             size = settings["confirmation_size"]
             watch.confirm(evaluate(net, task, confirmation, size, seq_len, settings)[1])
+        trace.look(gradient=ends or watch.solved or len(evaluations) % GRADIENTS == 0)
 
     names = ("eval_step", "train_length", "gradient_norm", "eval_loss", "eval_accuracy")
     columns = dict(zip(names, map(list, zip(*evaluations, strict=True)), strict=True))

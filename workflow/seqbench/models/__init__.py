@@ -28,7 +28,7 @@ What a model may have besides, for the probes of experiments that train; without
     intervened(x, change)                forward with weights, values = change(weights, values)
 
 Weights are drawn from torch's global stream; what an option changes is drawn from a stream of its
-own, or last, so that models that differ in it share the rest (`_memory.chrono`).
+own, or last, so that models that differ in it share the rest (`_gates.chrono`).
 
 A class elsewhere serves as well, named in the config by its import path, `package.module:Class`.
 This file imports no architecture before it is asked for, so that the cells of one model do not

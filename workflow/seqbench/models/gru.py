@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from workflow.seqbench.models._memory import chrono, set_gate_bias
+from workflow.seqbench.models._gates import chrono, set_gate_bias
 
 INITS = ("default", "chrono")
 UPDATE_GATE = 1  # PyTorch's order of gates: reset, update, new

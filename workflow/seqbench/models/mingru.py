@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from workflow.seqbench.models._memory import chrono
+from workflow.seqbench.models._gates import chrono
 
 INITS = ("default", "chrono")
 

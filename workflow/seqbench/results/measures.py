@@ -112,12 +112,11 @@ def together(a, b, of):
     alike = not all(lengths) or lengths[0] & lengths[1]
     if columns == ["time_s", "time_s"]:
         if alike and b.model == a.reference:
-            return matched(a.matrix("time_s"), a.matrix("reference_time_s"), True)
+            return matched(a.over("reference"), a.over("reference") ** 0, True)
         if alike and a.model == b.reference:
-            return matched(b.matrix("reference_time_s"), b.matrix("time_s"), True)
+            return matched(b.over("reference") ** 0, b.over("reference"), True)
         if alike and a.reference and a.reference == b.reference:
-            relative = (side.matrix("time_s") / side.matrix("reference_time_s") for side in (a, b))
-            return matched(*relative, False)
+            return matched(a.over("reference"), b.over("reference"), False)
         if all("time_calibrated" in side.cells for side in (a, b)):
             columns = ["time_calibrated"] * 2
     first, second = a.matrix(columns[0]), b.matrix(columns[1])
@@ -153,7 +152,7 @@ def slope(a, of="time_s", confidence=CONFIDENCE):
     values = completed(values.where(values > 0))
     lengths = [n for n in values.columns if n >= max(values.columns) / 6]
     if of == "time_s" and "half_time_s" in a.cells:
-        doubled = completed((values / a.matrix("half_time_s"))[lengths])
+        doubled = completed(a.over("half")[lengths])
         if len(doubled.columns):
             doubled **= [1 / math.log2(n / (n // 2)) for n in doubled.columns]
             result = statistics.doubling_slope(doubled.to_numpy(), confidence)

@@ -81,6 +81,12 @@ class Selection(NamedTuple):
             curves = curves[curves["seq_len"] == seq_len]
         return self._replace(cells=self.cells[self.cells["seq_len"] == seq_len], curves=curves)
 
+    def over(self, partner):
+        """Times over those of what took turns with the model, `reference` or `half`, as a matrix."""
+        if f"over_{partner}" in self.cells:
+            return self.matrix(f"over_{partner}")
+        return self.matrix("time_s") / self.matrix(f"{partner}_time_s")
+
     def matrix(self, column):
         """Values by process (rows) and length (columns, ascending); NaN where a cell has none."""
         return self.cells.pivot(index="seed", columns="seq_len", values=column).astype(float)

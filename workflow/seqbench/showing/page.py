@@ -92,7 +92,7 @@ def relative(run, experiments):
         for a, b in itertools.permutations(chosen, 2):
             for seq_len in sorted({*a.cells["seq_len"]} & {*b.cells["seq_len"]}):
                 pair = a.at(seq_len), b.at(seq_len)
-                time, ram = ratio(*pair)[:3], ratio(*pair, of="call_memory_bytes")[:3]
+                time, ram = ratio(*pair)[:3], ratio(*pair, of="call_ram_bytes")[:3]
                 rows.append([experiment, a.model, b.model, seq_len, *time, *ram])
     columns = ["experiment", "model", "relative_to", "seq_len", "ratio", "low", "high"]
     columns += ["ram_ratio", "ram_low", "ram_high"]
