@@ -67,7 +67,7 @@ MACHINE = {
     "kernel": "Linux-6.1",
     "python": "3.11.7",
     "torch": "2.13.0+cpu",
-    "git_commit": "0123456789abcdef",
+    "git_commit": "0123456789abcdef" * 2 + "01234567",
     "git_dirty": False,
     "config_digest": "0123456789ab",
     "load_start": 0.4,

@@ -69,7 +69,7 @@ function quantity(field, title, unit, type, values) {
   const text = unit === "%" ? "format(datum.value, '.0%')" : unit === "×" ? "format(datum.value, ',~r') + '×'"
     : PLAIN.includes(unit) ? "format(datum.value, ',~r')" : `replace(format(datum.value, '~s'), regexp('([^0-9.]*)$'), ' $1${unit}')`;
   return { field, type: "quantitative", title, scale: { type, domain: range, nice: false },
-    axis: { labelExpr: text, ...(type === "log" ? { values: logTicks(range) } : { tickCount: 6 }) } };
+    axis: { labelExpr: text, ...(type === "log" ? { values: logTicks(range) } : { tickCount: 6 }), labelSeparation: 8 } };
 }
 
 function config() {
@@ -83,7 +83,7 @@ function config() {
 const lengthAxis = (values, title, type) => ({
   field: "x", type: "quantitative", title,
   scale: { type, domain: rangeOf(values.map((r) => r.x), type), nice: false },
-  axis: { values: distinct(values.map((r) => r.x)).sort((a, b) => a - b), labelExpr: "format(datum.value, ',~g')", labelOverlap: true },
+  axis: { values: distinct(values.map((r) => r.x)).sort((a, b) => a - b), labelExpr: "format(datum.value, ',~g')", labelOverlap: true, labelSeparation: 8 },
 });
 const layer = (values, mark, encoding) => ({ data: { values }, mark, encoding });
 const dot = { type: "point", filled: true, size: 90, opacity: 1 };

@@ -68,12 +68,15 @@ function drawNoise() {
   const timed = EXPERIMENTS.filter((e) => kind(e) === "timing");
   const cells = timed.flatMap((e) => rows(`${e}_cells`, (c) => known(c.calibration_s)));
   if (!cells.length) return;
-  const sorted = cells.map((c) => c.calibration_s).sort((a, b) => a - b), middle = sorted[sorted.length >> 1];
-  const values = cells.map((c) => ({ at: c.started_at, value: c.calibration_s / middle - 1, flags: c.flags,
+  const middle = Object.fromEntries(distinct(cells.map((c) => c.threads)).map((threads) => {
+    const sorted = cells.filter((c) => c.threads === threads).map((c) => c.calibration_s).sort((a, b) => a - b);
+    return [threads, sorted[sorted.length >> 1]];
+  }));
+  const values = cells.map((c) => ({ at: c.started_at, value: c.calibration_s / middle[c.threads] - 1, flags: c.flags,
     flagged: c.flags ? "flagged" : "no flag", cell: `${words(c.model)}, ${c.seq_len}, ${c.seed} (${words(c.experiment)})` }));
   const off = values.map((v) => Math.abs(v.value)).sort((a, b) => a - b), at = (share) => digits(100 * off[Math.floor(off.length * share)]);
   fill("noise-text", `The calibration kernel does the same work in every cell. In half of the cells its time was within ${at(0.5)} % of its `,
-    `median, in nine of ten within ${at(0.9)} %. ${values.filter((v) => v.flags).length} of ${values.length} cells carry a flag. `,
+    `median with as many threads, in nine of ten within ${at(0.9)} %. ${values.filter((v) => v.flags).length} of ${values.length} cells carry a flag. `,
     "Below: the reference timed against itself over all lengths, which ought to give 1.");
   show("noise-view", noise(values));
   const itself = rows("ratios", (r) => r.model === r.relative_to && known(r.ratio) && !known(r.seq_len));

@@ -11,7 +11,7 @@ const rows = (name, where = () => true) => (cache[name] ??= rowsOf(DATA.tables[n
 
 const distinct = (values) => [...new Set(values)];
 const known = (value) => value !== null && value !== undefined && Number.isFinite(value);
-const words = (name) => String(name).replaceAll("_", " ");
+const words = (name) => DATA.names[name] ?? String(name).replaceAll("_", " "); // models are called as in figures
 
 // A number as the run's tables write it: three digits, and a unit with its prefix.
 function digits(value) {

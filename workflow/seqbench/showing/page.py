@@ -41,7 +41,7 @@ def render(paths, shards, experiments=()):
 
 
 def data(paths, shards, experiments):
-    """What the page's script reads: {shards, experiments, looks, tables, views, lists}.
+    """What the page's script reads: {shards, experiments, looks, names, tables, views, lists}.
 
     A table is {rows, columns: {name: values, or one value if all are alike}}; `views` has some as
     people read them; `lists` the thinned curves and samples: {table: [{keys of the cell, x, y}]}.
@@ -68,6 +68,7 @@ def data(paths, shards, experiments):
         "shards": shards,
         "experiments": {name: "timing" if name in timed else "training" for name in cells},
         "looks": style.looks(everything),
+        "names": {model: style.title_of(model) for model in everything["model"].unique()},
         "tables": {name: table(frame) for name, frame in whole.items()},
         "views": {name: table(frame) for name, frame in views.items()},
         "lists": {name: thinned(frames[name]) for name in frames if name.endswith(LONG)},
