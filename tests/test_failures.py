@@ -154,20 +154,21 @@ def made(copy, paths):
     return {p: (copy / p).stat().st_mtime_ns for p in paths if (copy / p).is_file()}
 
 
+def training(copy, paths):
+    """Those of the paths whose cell, of 40 steps, has begun to train."""
+    logs = {p: p.replace("results/", "results/logs/", 1)[: -len("parquet")] + "log" for p in paths}
+    begun = {
+        p: (copy / log).is_file() and "/40" in (copy / log).read_text() for p, log in logs.items()
+    }
+    return [path for path in paths if begun[path]]
+
+
 def test_a_killed_run_is_resumed_by_the_same_command(copy, start):
     """Its lock is cleared, and what its last job finished without it is kept."""
     paths = shards("slow", range(4))
     process = start(*paths, config=SLOW)
-    logs = {
-        path: path.replace("results/", "results/logs/", 1)[: -len("parquet")] + "log"
-        for path in paths
-    }
-
-    def training():
-        return [p for p in logs if (copy / logs[p]).is_file() and (copy / logs[p]).read_text()]
-
     until(lambda: made(copy, paths), process)
-    until(lambda: set(training()) - made(copy, paths).keys(), process)
+    until(lambda: {*training(copy, paths)} - made(copy, paths).keys(), process)
     os.kill(process.pid, signal.SIGKILL)  # and not its job
     process.wait()
     before = made(copy, paths)
@@ -182,6 +183,41 @@ def test_a_killed_run_is_resumed_by_the_same_command(copy, start):
     assert int(count) == len(paths) - len(kept)
     assert kept.items() <= made(copy, paths).items()
     assert len(made(copy, paths)) == len(paths)
+
+
+def test_a_killed_run_keeps_what_it_finished_in_the_place_of_an_older_shard(copy, start):
+    """Snakemake has a record of the older one, by which the new one would have been made otherwise."""
+    paths, grid = shards("slow", range(3)), SLOW["experiments"]["recall"]
+    older = SLOW | {"experiments": {"recall": grid | {"steps": 2}}}
+    copy.snakemake(*paths, config=older)
+    before = made(copy, paths)
+
+    def renewed():
+        return {p: t for p, t in made(copy, paths).items() if t != before[p]}
+
+    process = start(*paths, config=SLOW)
+    until(lambda: {*training(copy, paths)} - renewed().keys(), process)
+    count = len(renewed())
+    os.kill(process.pid, signal.SIGKILL)  # and not its job
+    process.wait()
+    until(lambda: len(renewed()) > count)
+    kept = renewed()
+    assert jobs_of(copy.snakemake(*paths, config=SLOW))["training_cell"] == 3 - len(kept)
+    assert kept.items() <= made(copy, paths).items()
+
+
+def test_a_second_run_from_one_folder_stops_in_a_sentence(copy, start):
+    """Also where its results are to be in another folder; the first one goes on."""
+    grid = SLOW["experiments"]["recall"] | {"steps": 1000}
+    process = start(*shards("slow", [0]), config=SLOW | {"experiments": {"recall": grid}})
+    owner = copy / ".snakemake/owner"
+    until(lambda: owner.is_file() and owner.read_text(), process)
+    other = SLOW | {"pathvars": {"results": "other"}}
+    output = copy.snakemake("recall", config=other, expect=1)
+    assert "a run is going on from this folder; wait for it" in output
+    assert owner.read_text().strip() == platform.node()
+    assert process.poll() is None and not (copy / "other").exists()
+    process.kill()
 
 
 @pytest.mark.parametrize("alive", ["a run that lives", "another machine"])
@@ -308,7 +344,20 @@ def test_a_cell_that_fails_leaves_the_others_a_summary_and_a_way_on(copy):
     assert made(copy, done) == before
     assert len(pd.read_csv(tables / "recall.csv")) == 2
     assert "Incomplete" not in (tables / "recall.md").read_text()
-    assert json.loads((copy / "results/manifest.json").read_text())["outcome"] == "complete"
+    manifest = json.loads((copy / "results/manifest.json").read_text())
+    assert manifest["outcome"] == "complete"
+    assert manifest["experiments"]["recall"]["cells"] == {"expected": 4, "done": 4, "failed": 0}
+
+
+def test_a_damaged_cell_is_none_that_is_done(project):
+    """Neither where tables of a part are asked for, nor where an earlier run left its log."""
+    path = shard(("recall", "lstm", 4, 1))
+    flip(project / path)
+    (project / "results/tables/recall.csv").unlink()
+    output = project.snakemake("recall", expect=1)
+    assert f"{path} is not as it was written" in output or "1 cell is not done" in output
+    project.snakemake("recall", "--config", "incomplete=True")
+    assert "Incomplete: 11 of 12 cells.\n" in (project / "results/tables/recall.md").read_text()
 
 
 def called(project, arguments):
@@ -462,7 +511,9 @@ def test_a_number_leads_to_its_cells_where_shards_are_lost_or_damaged(project):
     said = why(project, "recall", "lstm", "4")
     assert said.count("its shard is not as it was written") == 1
     assert said.count(f"--force {shard(('recall', 'lstm', 4, 1))}\n") == 1
+    assert "1 samples" not in said and "60 samples: [" in said  # of the table of curves
     assert "there is no results/tables/tming.parquet; tables: " in why(project, "tming", expect=1)
+    assert "for --run: results/reference/cpu" in why(project, "tming", expect=1)
     assert "no row of results/tables/timing.parquet holds gru" in why(
         project, "timing", "gru", expect=1
     )

@@ -233,6 +233,22 @@ def test_cells_leave_lists_out_and_add_what_is_derived():
     assert cells["time_calibrated"].tolist() == [2, 4]
 
 
+def test_a_ratio_is_taken_over_all_rounds():
+    """On a machine that works at two speeds the medians of two models may be of different ones."""
+    speed = np.repeat([1.0, 2.0], [5, 6])
+    own, other = 3 * speed, 0.75 * speed * np.r_[np.ones(9), 1.02, 1 / 1.02]
+    medians = {"time_s": 6.0, "reference_time_s": 0.75}
+    cell = timed([3.0], samples_s=[own], reference_samples_s=[other], **medians)
+    cells = summaries.cells_table(cell, "timing")
+    assert cells["over_reference"].tolist() == pytest.approx([4.0])
+    assert cells["over_half"].isna().all()
+
+
+def test_a_ratio_of_first_calls_is_their_quotient():
+    first = {"samples_s": [[]], "reference_samples_s": [None], "reference_time_s": 0.5}
+    assert summaries.cells_table(timed([3.0], **first), "timing")["over_reference"].tolist() == [6]
+
+
 def watched(attention, loss, solved_step=100, **columns):
     """A shard whose probe and evaluations saw these; the first attention is before training."""
     lists = {"attention_first": attention, "eval_loss": loss, "eval_step": [25, 50, 75, 100, 125]}

@@ -13,6 +13,7 @@ again.
 import argparse
 import json
 import signal
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -79,17 +80,31 @@ def about(run, cell):
     table = intact(path) if path.is_file() else None
     if table is not None:
         (row,) = table.to_pylist()
-        samples = np.array(row.get("samples_s") or row.get("train_loss") or [])
-        text = np.array2string(samples, threshold=40, max_line_width=10**6)
         asked = json.loads(table.schema.metadata[b"provenance"])
-        yield f"{len(samples)} samples: {text}"
+        yield listed(row.get("samples_s") or row.get("train_loss") or [])
         yield f"settings: {asked['settings']}"
         yield f"{checkout}{asked['command']}"
         return
     if path.is_file():
         yield "its shard is not as it was written: damaged, edited, or of an older version"
+    if (samples := kept(run, cell)) is not None:
+        yield listed(samples)
     before, command, folder = called(Path(run))
     yield f"{before}{checkout}{command} --force {Path(folder, path.relative_to(run))}"
+
+
+def kept(run, cell):
+    """Samples of a cell, or its training losses, by the run's table of them; None where it has none."""
+    names = (f"{cell['experiment']}_{lists}" for lists in ("samples", "curves"))
+    for name in (name for name in names if Path(run, f"tables/{name}.parquet").is_file()):
+        table = load(run, name)
+        keys = [key for key in KEYS if key in table]
+        return table[(table[keys] == pd.Series(cell)[keys]).all(axis=1)].iloc[:, -1]
+
+
+def listed(samples):
+    """Samples of a cell, or its training losses, the first and last of many."""
+    return f"{len(samples)} samples: {np.array2string(np.array(samples), threshold=40, max_line_width=10**6)}"
 
 
 def called(run):
@@ -104,12 +119,16 @@ def called(run):
     return "", command, run
 
 
+@cache
 def load(run, name):
     """A table of the run."""
     path = Path(run, f"tables/{name}.parquet")
     if not path.is_file():
         known = ", ".join(sorted(other.stem for other in path.parent.glob("*.parquet")))
-        raise SystemExit(f"there is no {path}; tables: {known}")
+        runs = ", ".join(map(str, sorted(Path("results/reference").glob("*"))))
+        raise SystemExit(
+            f"there is no {path}; tables: {known or 'none'}; published runs, for --run: {runs}"
+        )
     return read_table(path)
 
 

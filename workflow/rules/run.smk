@@ -7,6 +7,7 @@ import atexit
 import json
 import shutil
 import subprocess
+from collections import Counter
 from datetime import datetime
 
 from snakemake.common import __version__
@@ -63,6 +64,8 @@ def refuse_jobs_left():
     asked = subprocess.run(
         ["squeue", "--me", "--noheader", *columns], capture_output=True, text=True
     )
+    if asked.returncode:
+        raise UserError(f"squeue does not say which jobs are in the queue: {asked.stderr.strip()}")
     ends = "seqbench_", f"|{os.getcwd()}"
     left = [x for x in asked.stdout.splitlines() if x.startswith(ends[0]) and x.endswith(ends[1])]
     if left:
@@ -106,11 +109,13 @@ def conclude(outcome):
 def told(path, cells):
     """Whether the manifest is that of the complete run that made these cells, of which this one made none."""
     try:
-        complete = json.loads(path.read_text())["outcome"] == "complete"
+        about = json.loads(path.read_text())
     except (OSError, ValueError):  # there is none, or half of one
         return False
+    asked = {name: part["cells"]["expected"] for name, part in about["experiments"].items()}
+    same = asked == Counter(job.wildcards_dict["experiment"] for job in cells)
     made = max(os.path.getmtime(job.output[0]) for job in cells)
-    return complete and made < path.stat().st_mtime
+    return about["outcome"] == "complete" and same and made < path.stat().st_mtime
 
 
 def look_at():

@@ -43,9 +43,13 @@ def schema_of(path):
 def repetitions(path):
     """A sentence for each key that stands twice in a YAML file, of which a reader would take the last."""
 
+    seen = set()  # what an anchor names once is looked at once
+
     def walk(node, above=()):
         if node in above:
             yield f"line {node.start_mark.line + 1}: the part of this anchor contains itself"
+        elif node in seen:
+            return
         elif isinstance(node, yaml.MappingNode):
             first = {}
             for key, value in node.value:
@@ -57,6 +61,7 @@ def repetitions(path):
         elif isinstance(node, yaml.SequenceNode):
             for item in node.value:
                 yield from walk(item, (*above, node))
+        seen.add(node)
 
     return [*walk(yaml.compose(Path(path).read_text(), Loader))]
 

@@ -7,6 +7,7 @@ reaches every experiment that is like the changed one.
 
 import math
 from functools import cache
+from pathlib import Path
 from zlib import crc32
 
 import yaml
@@ -122,7 +123,7 @@ class Plan:
         """The cells of `grid`; if the config says incomplete, only those that are done."""
         cells = self.grid(experiment)
         if self.config["incomplete"]:
-            cells = [cell for cell in cells if self.done(experiment, **cell)]
+            cells = [cell for cell in cells if self.done(experiment, whole=True, **cell)]
         return cells
 
     def grid(self, experiment, **_):
@@ -214,10 +215,11 @@ class Plan:
         """`cells`, each with the digest that its shard must carry."""
         return [cell | {"asked": self.asked(experiment, **cell)} for cell in self.cells(experiment)]
 
-    def done(self, experiment, **cell):
-        """Whether the cell's shard is there, and is what the config and the code ask for."""
-        asked = self.asked(experiment, **cell)
-        return sealing.asked_of(self.shard(experiment, cell)) == asked
+    def done(self, experiment, whole=False, **cell):
+        """Whether the cell's shard is there, what the config and the code ask for, and undamaged if `whole`."""
+        path, asked = self.shard(experiment, cell), self.asked(experiment, **cell)
+        right = sealing.asked_of(path) == asked
+        return right and (not whole or bool(sealing.intact(Path(path).read_bytes())))
 
     def foreign(self, experiment, **cell):
         """Path of the cell's shard where it is there, and another config or other code has made it."""

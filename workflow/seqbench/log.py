@@ -1,5 +1,6 @@
 """What scripts share: where a job's output goes, how its work is called, how an error is told."""
 
+import argparse
 import inspect
 import os
 import sys
@@ -9,11 +10,23 @@ class UserError(Exception):
     """Something the user can mend: its message is one sentence, shown without a traceback."""
 
 
-def remember_call(configfiles, config):
-    """Tell the jobs of this run how it was called, as far as its results depend on it."""
-    options = ["--configfile", *configfiles] if configfiles else []
+def remember_call(snakefile, configfiles, config):
+    """Tell the jobs of this run how it was called, as far as its results depend on it.
+
+    It is called again from the folder of the results; where that is not the project's, the workflow is
+    named.
+    """
+    named = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    named.add_argument("--profile")
+    named.add_argument("--workflow-profile")
+    options = [] if snakefile == "Snakefile" else ["--snakefile", snakefile]
+    start = os.environ.get("SEQBENCH_START")  # profiles/slurm/run, which names its profiles
+    if not start:
+        start = "snakemake --cores 4"
+        for name, value in vars(named.parse_known_args()[0]).items():
+            options += [f"--{name.replace('_', '-')}", value] if value else []
+    options += ["--configfile", *configfiles] if configfiles else []
     options += ["--config", *config] if config else []
-    start = os.environ.get("SEQBENCH_START", "snakemake --cores 4")  # see profiles/slurm/run
     os.environ["SEQBENCH"] = " ".join([start, *options])
 
 

@@ -4,11 +4,13 @@ import base64
 import os
 import platform
 import sys
+import tempfile
 import time
 from contextlib import contextmanager, suppress
 from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 from pathlib import Path
 
+from workflow.seqbench.log import UserError
 from workflow.seqbench.results import sealing
 
 STATE = Path(".snakemake")
@@ -16,16 +18,27 @@ HELD = []  # locks that end with this process, however it ends
 
 
 def own_folder():
-    """Have this process own Snakemake's lock of the working directory for as long as it lives."""
-    HELD.append(open(STATE / "owner", "w"))  # noqa: SIM115, it is closed when the process ends
-    flock(HELD[-1], LOCK_EX | LOCK_NB)
-    print(platform.node(), file=HELD[-1], flush=True)
+    """Have this process own Snakemake's lock of the working directory for as long as it lives.
+
+    Raises UserError where another run does, in whatever folder its results are.
+    """
+    owner = open(STATE / "owner", "a")  # noqa: SIM115, it is closed when the process ends
+    try:
+        flock(owner, LOCK_EX | LOCK_NB)
+    except BlockingIOError as error:
+        raise UserError(
+            "a run is going on from this folder; wait for it, or start the other one from a clone of its own"
+        ) from error
+    HELD.append(owner)
+    owner.truncate(0)
+    print(platform.node(), file=owner, flush=True)
 
 
 def take_over():
     """Clear what a killed run left: its lock, and marks that shards are unfinished which are whole.
 
-    A lock is cleared where the process that made it was on this machine and is gone.
+    A lock is cleared where the process that made it was on this machine and is gone. With a mark goes
+    Snakemake's record of an older shard in that place: what this one was asked to be it says itself.
     """
     locks, owner = [*STATE.glob("locks/*.lock")], STATE / "owner"
     if locks:
@@ -45,16 +58,20 @@ def take_over():
         shard = Path(os.fsdecode(base64.urlsafe_b64decode(name)))
         with suppress(OSError):
             if shard.suffix == ".parquet" and sealing.intact(shard.read_bytes()):
+                STATE.joinpath("metadata", *mark.parts[2:]).unlink(missing_ok=True)
                 mark.unlink()
 
 
 def mend_times(folder):
     """Set back the times of a run's files where some lie ahead of the clock, keeping their order.
 
-    It was set back, and Snakemake takes no input that is newer than what is made of it.
+    It was set back, and Snakemake takes no input that is newer than what is made of it. The clock is
+    that of the files: one of this folder that is written now.
     """
     times = {path: path.stat().st_mtime for path in Path(folder).rglob("*") if path.is_file()}
-    ahead = max(times.values(), default=0) - time.time()
+    STATE.mkdir(exist_ok=True)
+    with tempfile.TemporaryFile(dir=STATE) as fresh:
+        ahead = max(times.values(), default=0) - os.fstat(fresh.fileno()).st_mtime
     if ahead > 2:
         for path, moment in times.items():
             os.utime(path, (moment - ahead, moment - ahead))

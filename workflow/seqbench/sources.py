@@ -56,6 +56,8 @@ def parsed(path: str) -> ast.Module:
         return ast.parse((ROOT / path).read_text())
     except SyntaxError as error:
         raise UserError(f"{path}, line {error.lineno}, is no Python: {error.msg}") from error
+    except ValueError as error:  # no text, or a null character
+        raise UserError(f"{path} is no Python: {error}") from error
 
 
 @cache

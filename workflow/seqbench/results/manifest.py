@@ -17,7 +17,7 @@ SAMPLING = ["warmup_s", "sampling_s"]  # of timing cells: what is done to measur
 
 
 def write(path, plan, jobs, **about):
-    """Write the manifest of a run; {shard: log} of the cells that it lacks.
+    """Write the manifest of a run; {shard: log, None where it was not begun} of the cells that it lacks.
 
     jobs: (wildcards, shard, log, seconds that its job took or None) of each cell that was asked
     for; about: more to say of the run.
@@ -29,6 +29,9 @@ def write(path, plan, jobs, **about):
         for (cell, shard, *_), name in zip(jobs, table["experiment"], strict=True)
     ]
     table["done"] = [bool(row) for row in rows]
+    began = moment(about["began"]).timestamp()  # a log may be an earlier run's
+    begun = [Path(log).is_file() and Path(log).stat().st_mtime >= began for log in table["log"]]
+    table["log"] = table["log"].where(begun, None)
     table = table.join(pd.DataFrame([row or {} for row in rows], columns=COLUMNS + SAMPLING))
     parts = {}
     for experiment, cells in table.groupby("experiment"):
@@ -38,7 +41,7 @@ def write(path, plan, jobs, **about):
             "cells": {
                 "expected": len(cells),
                 "done": len(done),
-                "failed": sum(Path(log).is_file() for log in lacking["log"]),
+                "failed": int(lacking["log"].notna().sum()),
             },
             "status": Counter(done["status"]),
             "lacking": lacking["shard"].tolist(),
@@ -91,14 +94,15 @@ def summary(lacking, command):
 
     lacking: {shard: log}; command: that of the run, which stands there if they are too many to name.
     """
-    lines = [f"{len(lacking)} cells are not done; tables and figures that need them are not made:"]
+    cells = "1 cell is" if len(lacking) == 1 else f"{len(lacking)} cells are"
+    lines = [f"{cells} not done; tables and figures that need such a cell are not made:"]
     for shard, log in [*lacking.items()][:10]:
-        text = Path(log).read_text(errors="replace").strip() if Path(log).is_file() else ""
+        text = Path(log).read_text(errors="replace").strip() if log else ""
         said = text.splitlines()[-1][:300] if text else "not begun"
         if Path(shard).is_file():
             said = "damaged, or made by another config or other code"
         lines.append(f"  {shard}: {said}")
-        lines.append(f"    log: {log}")
+        lines += [f"    log: {log}"] if log else []
     lines += ["  ..."] * (len(lacking) > 10)
     command = again(*lacking) if len(lacking) <= 20 else command
     lines.append(f"Try these again, and these only: {command}")

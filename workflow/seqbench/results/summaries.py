@@ -35,11 +35,11 @@ def cells_table(shards, kind):
 def over_rounds(shards, partner):
     """How many times its partner's time each cell's model takes; NaN where none took turns with it.
 
-    The geometric mean of the rounds' ratios. A small machine changes its speed within milliseconds,
-    often between two levels: that cancels within a round. It does not in the quotient of two
-    medians, which may be of different levels; with that the processes of nine pairs of models
-    scattered by 4.8 %, with this by 3.8 % (standard deviations, 1.5 s a process). Of first calls, of
-    which there is one, the quotient.
+    The geometric mean of the rounds' ratios. A small machine often works at two speeds, between which
+    it changes within milliseconds. Means over the same rounds hold as much of each; medians may be
+    of different ones. With the quotient of medians the processes of nine pairs of models scattered
+    by 4.8 %, with this by 3.8 % (standard deviations, 1.5 s a process). Of first calls, of which
+    there is one, the quotient.
     """
     ratios = shards["time_s"] / shards[f"{partner}_time_s"]
     own, other = shards["samples_s"], shards[f"{partner}_samples_s"]
