@@ -81,6 +81,12 @@ def title_of(model):
     return SPEC["names"].get(model, model.replace("_", " "))
 
 
+def listed(models):
+    """Names of models: A, B and C."""
+    *names, last = map(title_of, models)
+    return " and ".join(filter(None, [", ".join(names), last]))
+
+
 def times(ratio):
     """1,057×, 75× or 3.8×."""
     return f"{ratio:,.0f}×" if ratio >= 10 else f"{ratio:.2g}×"
@@ -237,10 +243,10 @@ def drawing(mplstyle, cells, footer, *paths, size, panels=1, columns=None, about
         columns = columns or panels
         shape = (panels // columns, columns)
         figure, axes = plt.subplots(*shape, figsize=size, squeeze=False, **options)
-        yield axes.ravel()
         footer = SPEC["footers"].get(footer, footer)
         lines = textwrap.wrap(conditions(cells, footer, dict(about)), int(16 * size[0]))
         figure.supxlabel("\n".join(lines), x=0.01, ha="left", **SMALL)
+        yield axes.ravel()  # they have the room that is left, as labels are placed in it
         for path in paths:  # without dates
             metadata = {"Date": None} if Path(path).suffix == ".svg" else {"Software": None}
             with whole(path) as fresh:
