@@ -79,7 +79,7 @@ STYLE = ROOT / "workflow/figures.mplstyle"
 # The default run, with what the figures need beside it and a length of recall more.
 SIX = [0, 1, 2, 3, 4, 5]
 INTERVENTIONS = ("gradient_cut", "asked_at_end", "asked_everywhere", "curriculum")
-INTERVENTIONS += ("forget_bias_batch128", "recall_positions")
+INTERVENTIONS += ("forget_bias_batch128", "recall_positions", "uniform_attention")
 PRESET = {
     "experiments": {
         "timing": {"seeds": SIX},

@@ -129,11 +129,8 @@ def label_feet(axis, feet, row, step, size=9):
     feet = sorted(feet, key=lambda foot: foot[1])
     if not feet:
         return
-    axis.figure.canvas.draw()
-    pixels = axis.transData.transform([foot[1:3] for foot in feet])[:, 0]
-    gap = size / 2 * axis.figure.dpi / 72
-    places = axis.transData.inverted().transform([(x, 0) for x in apart(pixels, [gap] * len(feet))])
-    for i, ((text, x, y, color), (place, _)) in enumerate(zip(feet, places, strict=True)):
+    places = apart_on(axis, [foot[1] for foot in feet], [size / 2] * len(feet))
+    for i, ((text, x, y, color), place) in enumerate(zip(feet, places, strict=True)):
         leader = {"arrowstyle": "-", "color": color, "lw": 0.6, "relpos": (1, 0.5), "shrinkA": 0}
         look = {"color": color, "fontsize": size, "va": "center", "ha": "right"}
         at = {"textcoords": "data", "arrowprops": leader}
@@ -145,6 +142,16 @@ def apart(wanted, heights, floor=-np.inf):
     each other and what is below the floor."""
     stacked = np.cumsum(heights) - np.array(heights) / 2  # where they would touch
     return np.maximum(isotonic_regression(wanted - stacked).x, floor) + stacked
+
+
+def apart_on(axis, x, widths):
+    """Where labels of these widths in points stand on an x axis, ascending, each as near to its x as
+    keeps them apart."""
+    axis.figure.canvas.draw()
+    scale, transform = 72 / axis.figure.dpi, axis.transData
+    wanted = transform.transform([(value, axis.get_ylim()[1]) for value in x])[:, 0] * scale
+    at = [(place / scale, 0) for place in apart(wanted, widths)]
+    return transform.inverted().transform(at)[:, 0]
 
 
 def note(axis, text, at, offset=(0, 4), **options):
