@@ -118,6 +118,11 @@ FIGURES = {
     "train_step": (call_figure, "train_step", "train_step_cells", STYLE, ["log", "ram"], False),
     "decode": (call_figure, "decode", "decode_cells", STYLE, ["log", "ram"], False),
     "memory": (curves_figure, "recall", "recall_cells", "recall_curves", STYLE),
+    "forget_bias": (
+        curves_figure,
+        *("forget_bias" + part for part in ("", "_cells", "_curves")),
+        STYLE,
+    ),
     "tuning": (rates_figure, "tuning", "tuning_cells", STYLE),
     "readout": (readout_figure, cells_of("readout", "recall"), STYLE),
     "causes": (causes_figure, OF_CAUSES, BESIDE, CAUSES, STYLE),

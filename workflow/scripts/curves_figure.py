@@ -27,7 +27,7 @@ def main(table, cells, curves, mplstyle, png, svg):
     footer = "curves_of_another_loss" if loss else "curves"
     with style.drawing(mplstyle, cells, footer, png, svg, **shape) as axes:
         style.headline(axes[0], finding(summary[summary["seq_len"] == lengths[-1]]))
-        limits = {"xlim": (SMOOTHING, longest * 1.15), "ylim": (bottom, 5), "yticks": range(5)}
+        limits = {"xlim": (SMOOTHING, longest * 1.1), "ylim": (bottom, 5), "yticks": range(5)}
         axes[0].set(xscale="log", **limits)
         axes[0].xaxis.set_major_formatter("{x:,.0f}")
         axes[-1].set_xlabel("training steps")

@@ -106,7 +106,7 @@ def label_ends(axis, ends, size=9):
     ends = sorted(ends, key=lambda end: end[2])
     if not ends:
         return
-    axis.figure.canvas.draw()
+    axis.figure.draw_without_rendering()
     scale = 72 / axis.figure.dpi
     wanted = [axis.transData.transform(end[1:3])[1] * scale for end in ends]  # in points
     heights = [size * (0.2 + 1.4 * (1 + end[0].count("\n"))) for end in ends]
@@ -147,7 +147,7 @@ def apart(wanted, heights, floor=-np.inf):
 def apart_on(axis, x, widths):
     """Where labels of these widths in points stand on an x axis, ascending, each as near to its x as
     keeps them apart."""
-    axis.figure.canvas.draw()
+    axis.figure.draw_without_rendering()
     scale, transform = 72 / axis.figure.dpi, axis.transData
     wanted = transform.transform([(value, axis.get_ylim()[1]) for value in x])[:, 0] * scale
     at = [(place / scale, 0) for place in apart(wanted, widths)]
