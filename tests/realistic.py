@@ -79,7 +79,7 @@ STYLE = ROOT / "workflow/figures.mplstyle"
 # The default run, with what the figures need beside it and a length of recall more.
 SIX = [0, 1, 2, 3, 4, 5]
 INTERVENTIONS = ("gradient_cut", "asked_at_end", "asked_everywhere", "curriculum")
-INTERVENTIONS += ("forget_bias_batch128", "recall_positions")
+INTERVENTIONS += ("forget_bias_batch128", "recall_positions", "uniform_attention")
 PRESET = {
     "experiments": {
         "timing": {"seeds": SIX},
@@ -118,6 +118,11 @@ FIGURES = {
     "train_step": (call_figure, "train_step", "train_step_cells", STYLE, ["log", "ram"], False),
     "decode": (call_figure, "decode", "decode_cells", STYLE, ["log", "ram"], False),
     "memory": (curves_figure, "recall", "recall_cells", "recall_curves", STYLE),
+    "forget_bias": (
+        curves_figure,
+        *("forget_bias" + part for part in ("", "_cells", "_curves")),
+        STYLE,
+    ),
     "tuning": (rates_figure, "tuning", "tuning_cells", STYLE),
     "readout": (readout_figure, cells_of("readout", "recall"), STYLE),
     "causes": (causes_figure, OF_CAUSES, BESIDE, CAUSES, STYLE),
@@ -164,7 +169,8 @@ def timing_row(cell, settings, reference, rng, lengths):
         "call_ram_bytes": int(
             window * 2000 * n
             + (40 * n * n if "transformer" in model and "sdpa" not in model else 0)
-        ),
+        )
+        * (settings["workload"] != "decode" or model != "lstm" or n == min(lengths)),
         "peak_ram_bytes": 300_000_000,
         "parameters": 132_096 * (9 if model == "transformer" else 1),
         "tokens": n,

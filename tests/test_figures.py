@@ -14,17 +14,27 @@ import matplotlib.text
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.image import imread
 
 from tests import realistic
 from tests.conftest import ROOT
-from workflow.scripts import attention_figure, causes_figure, curves_figure, rates_figure
+from workflow.scripts import (
+    attention_figure,
+    audit_figure,
+    call_figure,
+    causes_figure,
+    curves_figure,
+    rates_figure,
+)
 from workflow.seqbench.judging.statements import load
 from workflow.seqbench.log import UserError
 from workflow.seqbench.results import measures
-from workflow.seqbench.results.selecting import EVERY, Run, select
+from workflow.seqbench.results.selecting import EVERY, Run, Selection, select
 from workflow.seqbench.showing import style
 
 NAMES = list(realistic.FIGURES)
+# Figures that are drawn of the published tables too: those in which most can go wrong.
+PUBLISHED = ("decode", "memory", "forget_bias", "causes", "audit")
 (VANISHED,) = {
     condition["vanished"]
     for claim in load(realistic.CLAIMS)
@@ -89,21 +99,49 @@ def table(made_up_run):
     return lambda name: pd.read_parquet(made_up_run[0] / f"tables/{name}.parquet")
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_files_are_small(drawn, name):
-    assert drawn[name].png.with_suffix(".svg").stat().st_size < 300_000
-    assert drawn[name].png.stat().st_size < 500_000
+@pytest.fixture(scope="module")
+def shown(drawn, tmp_path_factory):
+    """A function: Drawn of a figure of the made-up run, or of the published one."""
+    folder = tmp_path_factory.mktemp("published")
+    (folder / "tables").symlink_to(ROOT / "results/reference/cpu/tables")
+    published = drawings(realistic.draw, folder, PUBLISHED)
+    return lambda run, name: (drawn if run == "made up" else published)[name]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_no_text_lies_on_another(drawn, name):
+EACH = [("made up", name) for name in NAMES] + [("published", name) for name in PUBLISHED]
+
+
+@pytest.mark.parametrize(("run", "name"), EACH)
+def test_files_are_small(shown, run, name):
+    figure, png = shown(run, name).figure, shown(run, name).png
+    assert png.with_suffix(".svg").stat().st_size < 300_000
+    assert png.stat().st_size < 550_000
+    saved = np.array(imread(png).shape[1::-1]) / 200  # inches at savefig.dpi
+    assert (saved < 2 * figure.get_size_inches()).all()
+
+
+@pytest.mark.parametrize(("run", "name"), EACH)
+def test_no_text_lies_on_another(shown, run, name):
     """Labels may lie on lines, in a white box; never on each other, nor outside of the picture."""
-    shown = drawn[name]
+    shown = shown(run, name)
     for (a, first), (b, second) in itertools.combinations(shown.texts, 2):
         width = min(first.x1, second.x1) - max(first.x0, second.x0)
         height = min(first.y1, second.y1) - max(first.y0, second.y0)
         touching = width > 1 and height > 2
         assert not touching, f"{a!r} touches {b!r}"
+
+
+@pytest.mark.parametrize(
+    ("run", "name"), [pair for pair in EACH if pair[1] in ("memory", "forget_bias")]
+)
+def test_no_name_lies_on_the_curve_of_another_model(shown, run, name):
+    for axis in shown(run, name).figure.axes:
+        named = [text for text in axis.texts if text.get_color() in PALETTE]
+        for text, line in itertools.product(named, axis.lines):
+            if line.get_color() not in (text.get_color(), "0.6"):  # nor on a floor
+                path = line.get_transform().transform_path(line.get_path())
+                box = matplotlib.text.Text.get_window_extent(text)
+                assert not path.intersects_bbox(box, filled=False), text.get_text()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -135,16 +173,21 @@ def test_headlines_are_computed(drawn, made_up_run, table):
     lstm, *others = others
     ratios = sorted(measures.ratio(other, lstm).value for other in others)
     assert f"{style.times(ratios[0])} to {style.times(ratios[-1])}" in drawn["time"].headline
-    solvers = table("recall").query("seq_len == 100 and solved_share > 0.5")["model"]
-    for model in table("recall")["model"].unique():
-        name = re.escape(style.title_of(model))
-        said = re.search(rf"{name}(?! \()", drawn["memory"].headline)
-        assert bool(said) == (model in solvers.tolist())
+    for row in table("recall").query("seq_len == 100").itertuples():
+        name = re.escape(style.title_of(row.model))
+        (group,) = (
+            part
+            for part in re.split(r",? (?=in \d)", drawn["memory"].headline)
+            if re.search(rf"{name}(?! \()", part)
+        )
+        assert group.startswith(f"in {row.solved} of {row.n} runs by")
     steps = table("distance").query("seq_len == 100")["steps_to_solve_median"]
     assert f"{steps.min():,.0f}" in drawn["distance"].headline
     audit = table("audit").query("part == 'time' and seq_len == 3000").dropna(subset=["value"])
-    for value in audit["value"].iloc[[0, -1]]:
-        assert style.times(value) in drawn["audit"].headline
+    values = audit.set_index("statement")["value"]
+    printed, proper, fused = values[["time_printed", "time_matched", "time_fused"]].map(style.times)
+    said = rf"properly, the {printed} .* become {proper}, {fused} with fused attention"
+    assert re.search(said, drawn["audit"].headline)
     first = table("gradient_flow").query("seq_len == 100 and moment == 'before training'")
     ends = first.pivot(index="model", columns="position", values="gradient_median")
     for model, share in ends[1].items():
@@ -170,12 +213,44 @@ def test_a_run_stopped_by_its_budget_is_marked(drawn, table):
 def test_steps_beyond_a_budget_are_not_joined_to_what_was_measured(drawn, table):
     right = drawn["distance"].figure.axes[1]
     medians = table("distance")["steps_to_solve_median"]
-    joined = [line for line in right.lines if line.get_linestyle() not in ("None", "none")]
+    joined = [line for line in right.lines if line.get_color() in PALETTE]
+    joined = [line for line in joined if line.get_linestyle() not in ("None", "none")]
     drawn_at = {round(y) for line in joined for y in line.get_ydata() if math.isfinite(y)}
     assert drawn_at & set(table("distance")["budget_steps"]) == set()
     assert {round(m) for m in medians[np.isfinite(medians)]} <= drawn_at
-    triangles = [line for line in right.lines if line.get_marker() == "^"]
-    assert sum(len(line.get_ydata()) for line in triangles) == np.isinf(medians).sum()
+    above = style.NOT_SOLVED * table("distance")["budget_steps"].max()
+    beyond = [line.get_ydata() for line in right.lines if line.get_markerfacecolor() == "white"]
+    assert [*np.concatenate(beyond)] == [above] * np.isinf(medians).sum()
+    for model in table("distance")[np.isinf(medians)].query("seq_len == 100")["model"]:
+        assert f"runs of {style.title_of(model)} do it" in drawn["distance"].headline
+
+
+def test_the_line_of_the_audit_ends_at_the_proper_step(drawn, table):
+    """What changes one thing of that step is no further step of the line."""
+    steps = table("audit").query("part == 'time'").groupby("statement")["step"].first()
+    places = [line.get_ydata() for line in drawn["audit"].figure.axes[0].lines]
+    joined = [max(y) for y in places if len(set(y)) > 2]
+    assert {*joined} == {steps[audit_figure.PROPER] - 1}
+    assert audit_figure.BESIDE in steps
+
+
+def test_times_are_relative_to_the_reference_without_cells_of_its_own(table):
+    cells, panel = table("timing_cells"), style.SPEC["panels"]["log"]
+    with_it, without = (
+        call_figure.relative(
+            [Selection(*part) for part in some.groupby("model", sort=False)], panel
+        )
+        for some in (cells, cells[cells["model"] != "lstm"])
+    )
+    assert with_it == without and "the LSTM's time" in without
+    (one,) = ([Selection(*part)] for part in cells.query("model == 'transformer'").groupby("model"))
+    assert re.search(r"Transformer \(original\) takes \d+× the", call_figure.relative(one, panel))
+
+
+def test_what_lies_below_the_gradients_shown_is_a_number(drawn, table):
+    last = table("gradient_flow").query("seq_len == 100 and position == 1")
+    below = (last["gradient_median"] < 1e-9).sum()
+    assert sum(text.startswith("↓") for text, _ in drawn["gradient_flow"].texts) == below > 0
 
 
 def test_the_threshold_of_the_verdict_is_drawn(drawn):
@@ -303,7 +378,9 @@ def test_causes_are_those_of_the_measures(drawn, made_up_run, table):
     cells = table("recall_cells").query("model == 'transformer_matched' and seq_len == 100")
     assert f"Transformer {100 * cells['accuracy_2x'].median():.0f} %" in longer
     texts = [text for text, _ in drawn["causes"].texts]
-    assert "core.positions.table is\nlearned and has 25 positions" in texts
+    assert "cannot: positions are learned" in texts
+    for name in ("0", "1", "1.5", "2", "3", "4", "5", "6", "chrono"):
+        assert texts.count(name) >= 2, "a cluster of each length has its name"
 
 
 def test_causes_say_how_many_runs_each_share_is_of(made_up_run, tmp_path):
@@ -346,7 +423,8 @@ def test_a_window_of_rates_that_reaches_the_last_one_tried_is_at_least_so_wide(t
     paths = [tmp_path / name for name in ("table.parquet", "cells.parquet")]
     files = [tmp_path / f"rates.{suffix}" for suffix in ("png", "svg")]
     shown = drawings(rates_figure.main, *paths, realistic.STYLE, *files)["rates"]
-    assert re.match(r"1 of 2 best learning rates are .* may lie beyond", shown.headline)
+    span = "At 25 tokens the rates that work span 1× for LSTM to ≥ 3× for GRU"
+    assert shown.headline == span
     texts = [text for text, _ in shown.texts]
     assert {"1×", "≥ 3×"} <= {*texts}
     assert "n = 2 tuning seeds" in shown.footer
@@ -392,9 +470,9 @@ def test_a_model_that_never_trained_is_named_with_its_reason(made_up_run, tmp_pa
     files = [tmp_path / f"memory.{suffix}" for suffix in ("png", "svg")]
     shown = drawings(curves_figure.main, *paths, realistic.STYLE, *files)["memory"]
     texts = [text for text, _ in shown.texts]
-    assert any(re.match(r"Transformer \(original\) \d of 6, 6 out of memory", t) for t in texts)
-    assert "LSTM 0 of 6, 1 out of memory" in texts
+    assert any(re.match(r"Transformer \(original\), \d of 6, 6 out of memory", t) for t in texts)
+    assert "LSTM, 0 of 6, 1 out of memory" in texts
     curves.iloc[:0].to_parquet(paths[2])
     cells.assign(steps=0).to_parquet(paths[1])
     shown = drawings(curves_figure.main, *paths, realistic.STYLE, *files)["memory"]
-    assert sum("of 6" in text for text, _ in shown.texts) == 4 * 3
+    assert sum(bool(re.search(r", \d of 6", text)) for text, _ in shown.texts) == 4 * 3

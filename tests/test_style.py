@@ -19,6 +19,12 @@ def test_no_two_shipped_models_share_a_look():
     assert len({tuple(look.values()) for look in looks.values()}) == len(MODELS)
 
 
+def test_shipped_models_are_told_apart_without_markers():
+    """As curves have none."""
+    looks = style.looks(table(MODELS))
+    assert len({(look["color"], look["linestyle"]) for look in looks.values()}) == len(MODELS)
+
+
 def test_a_model_looks_the_same_whatever_else_is_in_the_figure():
     everywhere = style.looks(table(MODELS))
     for name in MODELS:
@@ -43,6 +49,20 @@ def test_shipped_models_are_told_apart_without_colour():
 def test_a_ratio_in_a_figure_is_short():
     assert style.times(3.78) == "3.8×"
     assert style.times(74.6) == "75×"
+    assert style.times(1057.2) == "1,057×"
+
+
+def test_ticks_are_plain_numbers_or_all_powers_of_ten():
+    axis = style.plt.figure().add_subplot()
+    axis.set(xscale="log", xlim=(50, 20000), yscale="log", ylim=(1e-6, 1))
+    for one in (axis.xaxis, axis.yaxis):
+        style.plain_log_ticks(one, factors=(1,))
+    labels = [
+        [label.get_text() for label in one]
+        for one in (axis.get_xticklabels(), axis.get_yticklabels())
+    ]
+    assert labels[0] == ["100", "1,000", "10,000"]
+    assert labels[1] == [f"$10^{{{power}}}$" for power in range(-6, 1)]
 
 
 def test_a_figure_without_lines_has_no_labels():

@@ -38,7 +38,7 @@ def draw_models(axis, table, solved):
     for model, rows, look in style.models(table):
         style.band(axis, rows, "position", "attention", look)
         count, size = solved.loc[model]
-        name = f"{style.title_of(model)} {count} of {size}"
+        name = f"{style.title_of(model)}, {count} of {size}"
         ends.append((name, longest, rows["attention_median"].iloc[-1], look["color"]))
     axis.axhline(even, **style.DASHED)
     style.note(axis, "an even look", (longest / 2, even), (0, 3), ha="center")

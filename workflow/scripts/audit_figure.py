@@ -8,6 +8,7 @@ from workflow.seqbench.results.selecting import read_table
 from workflow.seqbench.showing import style
 
 STEPS = style.ORIGINAL_STEPS
+PROPER, BESIDE = (style.SPEC["audit"][name] for name in ("proper", "beside"))
 SIDES = {"transformer": -0.2, "lstm": 0.2}  # how far a model is below the middle of its step
 
 
@@ -29,29 +30,35 @@ def main(table, cells, trainings, mplstyle, png, svg):
     }
     with style.drawing(mplstyle, cells, "audit", png, svg, **shape) as (left, right):
         measured = time.dropna(subset=["value", "seq_len"])
-        steps = measured["step"]
-        first, last = (
-            set(measured.loc[steps == end, "seq_len"]) for end in (steps.min(), steps.max())
-        )
-        longest = max(first & last, default=np.nan)  # from the first step to the last
-        line = measured[measured["seq_len"] == longest]
-        style.headline(left, finding(line))
-        draw_times(left, measured, longest, looks)
+        last = time.loc[time["statement"] == PROPER, "step"].max()
+        line, branches = measured[measured["step"] <= last], measured[measured["step"] > last]
+        ends = (set(line.loc[line["step"] == end, "seq_len"]) for end in (line["step"].min(), last))
+        longest = max(
+            set.intersection(*ends), default=np.nan
+        )  # from the first step to the proper one
+        style.headline(left, finding(measured[measured["seq_len"] == longest]))
+        draw_line(left, line, longest, looks)
+        draw_branches(left, branches, line[line["step"] == last], longest, looks)
+        draw_frame(left)
         draw_trainings(right, recall, runs, looks)
         for axis, rows in ((left, time), (right, recall)):
             draw_steps(axis, rows)
 
 
-def finding(line):
-    """The first and the last ratio of times."""
-    if len(line) < 2:
+def finding(rows):
+    """The ratio of times that was printed, the proper one, and one step beside it, at one length."""
+    at = rows.set_index("statement")
+    if PROPER not in at.index or len(rows) < 2:
         return "From the original's protocol to a proper one"
-    first, last = (style.times(line["value"].iloc[i]) for i in (0, -1))
-    length = f"{line['seq_len'].iloc[0]:,} tokens"
-    return f"Measured properly, the {first} that the original printed at {length} become {last}"
+    first, proper = style.times(rows["value"].iloc[0]), style.times(at.loc[PROPER, "value"])
+    length = f"{rows['seq_len'].iloc[0]:,} tokens"
+    text = f"Measured properly, the {first} that the original printed at {length} become {proper}"
+    if BESIDE in at.index:
+        text += f", {style.times(at.loc[BESIDE, 'value'])} with {at.loc[BESIDE, 'title']}"
+    return text
 
 
-def draw_times(axis, rows, longest, looks):
+def draw_line(axis, rows, longest, looks):
     """The ratio of times at each step: the longest length in front, the others thin behind it.
 
     Lengths that were measured at later steps only are left to the table.
@@ -70,18 +77,41 @@ def draw_times(axis, rows, longest, looks):
         else:
             axis.plot(values, places, color="0.6", lw=0.9, marker=".", ms=3, zorder=1)
         style.note(axis, name, (values.iloc[0], places.iloc[0]), (0, 7), **look)
+
+
+def draw_branches(axis, rows, proper, longest, looks):
+    """Steps that change one thing of the proper one: how far each leads from it, at the longest length.
+
+    One that was measured at shorter lengths alone is shown at its longest, which is named.
+    """
+    if rows.empty or proper.empty:
+        return
+    axis.axhline(proper["step"].iloc[0] - 0.5, color="0.75", lw=0.8, zorder=0)
+    start = proper.set_index("seq_len")["value"]
+    for _, of_step in rows.groupby("step"):
+        seq_len = longest if longest in of_step["seq_len"].tolist() else of_step["seq_len"].max()
+        (row,) = of_step[of_step["seq_len"] == seq_len].itertuples()
+        ends = [start.get(seq_len, row.value), row.value]
+        axis.plot(ends, 2 * [row.step - 1], color="0.2", lw=1, marker="|", markevery=[0])
+        suffix = "" if seq_len == longest else f" at {seq_len:,}"
+        draw_ratio(axis, row, looks[row.model], suffix, on_left=ends[0] > ends[1])
+
+
+def draw_frame(axis):
+    """The axis of ratios."""
     axis.set_xlim(axis.get_xlim()[0] / 1.2, axis.get_xlim()[1] * 1.6)
     style.plain_log_ticks(axis.xaxis, "{:g}×", (1, 3))
     axis.set(title="Speed", xlabel="time of the Transformer / time of the LSTM")
 
 
-def draw_ratio(axis, row, look):
+def draw_ratio(axis, row, look, suffix="", on_left=False):
     """A Transformer's time over the LSTM's at one step, with its interval and as a number."""
     at, color, marker = (row.value, row.step - 1), look["color"], look["marker"]
     bars = np.clip([[row.value - row.low], [row.high - row.value]], 0, None)
     axis.errorbar(*at, xerr=bars, color=color, marker=marker, elinewidth=1.4, zorder=3)
     bold = {"color": "0.15", "fontsize": 10, "weight": "bold", "va": "center"}
-    style.note(axis, style.times(row.value), at, (9, 0), **bold)
+    at, offset, align = ((row.low, at[1]), -9, "right") if on_left else (at, 9, "left")
+    style.note(axis, style.times(row.value) + suffix, at, (offset, 0), ha=align, **bold)
 
 
 def draw_trainings(axis, rows, runs, looks):
@@ -95,10 +125,9 @@ def draw_trainings(axis, rows, runs, looks):
     for (step, condition, model), of_step in trained.groupby(["step", "condition", "model"]):
         style.runs(axis, step - 1 + SIDES[condition], of_step, looks[model])
     for row in rows[rows["experiment"].str.startswith("original")].itertuples():
-        color, marker = looks[row.model]["color"], looks[row.model]["marker"]
         at = STEPS, row.step - 1 + SIDES[row.condition]
-        axis.plot(*at, marker, color=color, mfc="white", zorder=3)
-        loss = f"→ ended at a loss of {row.value:.2f}"
+        style.hollow(axis, *at, looks[row.model], zorder=3)
+        loss, color = f"→ ended at a loss of {row.value:.2f}", looks[row.model]["color"]
         style.note(axis, loss, at, (5, 0), color=color, va="center")
     style.solving_axis(axis, runs if trained.empty else trained)
     axis.set_title(f"Recall, {rows['seq_len'].dropna().max()} tokens")

@@ -27,8 +27,9 @@ def main(table, cells, mplstyle, panels, stacked, png, svg):
         style.headline(axes[0], relative(models, chosen[0]))
         for axis, name, panel in zip(axes, panels, chosen, strict=True):
             axis.set(xlabel=length, ylabel=panel["label"].format(call))
-            ends = draw_models(axis, summary, cells, panel)
-            if name == "linear":
+            linear = name == "linear"
+            ends = draw_models(axis, summary, cells, panel, -np.inf if linear else 0)
+            if linear:
                 axis.set(title="What you wait", ylim=(0, None), xlim=(0, None))
                 axis.locator_params(axis="x", nbins=4, steps=[1, 2, 5, 10])
                 axis.xaxis.set_major_formatter("{x:,.0f}")
@@ -41,17 +42,23 @@ def main(table, cells, mplstyle, panels, stacked, png, svg):
 
 
 def relative(models, panel):
-    """What the others take of the first model's time or RAM at the longest length."""
-    first, *others = models
-    longest = first.cells["seq_len"].max()
-    pairs = [(other.at(longest), first.at(longest)) for other in others]
-    pairs = [(a, b) for a, b in pairs if len(a.cells)]
-    ratios = [measures.ratio(a, b, panel["column"]).value for a, b in pairs]
-    ratios = [ratio for ratio in ratios if ratio > 0]
+    """How many times the reference's time or RAM the others take at the longest length.
+
+    The reference took turns with each model, and need not have cells of its own.
+    """
+    name = models[0].reference or models[0].model
+    own = [selection for selection in models if selection.model == name]
+    reference = own[0] if own else Selection(name, models[0].cells.iloc[:0])
+    longest = max(selection.cells["seq_len"].max() for selection in models)
+    others = [selection.at(longest) for selection in models if selection.model != name]
+    pairs = [(other, reference.at(longest)) for other in others if len(other.cells)]
+    ratios = {a.model: measures.ratio(a, b, panel["column"]).value for a, b in pairs}
+    ratios = {model: ratio for model, ratio in ratios.items() if ratio > 0}
     if not ratios:
         return f"{panel['name']} of a call"
-    span, name = style.span(ratios, style.times), style.title_of(first.model)
-    return f"At {longest:,} tokens the others take {span} the {name}'s {panel['name']}"
+    who = style.title_of(*ratios) + " takes" if len(ratios) == 1 else "the others take"
+    span = style.span(ratios.values(), style.times)
+    return f"At {longest:,} tokens {who} {span} the {style.title_of(name)}'s {panel['name']}"
 
 
 def growth(models, panel):
@@ -62,24 +69,27 @@ def growth(models, panel):
     return f"How {panel['name']} grows{span}"
 
 
-def draw_models(axis, summary, cells, panel):
+def draw_models(axis, summary, cells, panel, above):
     """Each model's median, its interval where it is a time, its processes behind it.
 
-    Returns (text, x, y, color) of each line's end.
+    above: what is not is left out, as 0 is from a log axis; the name of a model whose last median is
+    says so. Returns (text, x, y, color) of each line's end.
     """
     ends, top = [], axis.get_xaxis_transform()
     for model, rows, look in style.models(summary):
         color, ok = look["color"], cells[(cells["model"] == model) & (cells["status"] == "ok")]
         dots = {"color": color, "alpha": 0.35, "ms": 4}
-        axis.plot(ok["seq_len"], ok[panel["column"]] * panel["scale"], ".", **dots)
-        median = rows[panel["median"]] * panel["scale"]
+        values, medians = ok[panel["column"]], rows[panel["median"]]
+        axis.plot(ok["seq_len"], values.where(values > above) * panel["scale"], ".", **dots)
+        median = medians.where(medians > above) * panel["scale"]
         bars = [abs(rows[bound] * panel["scale"] - median) for bound in panel["bounds"]]
         axis.errorbar(rows["seq_len"], median, yerr=bars or None, **look)
         failed = rows.loc[rows["n"] == 0, "seq_len"]
         axis.plot(failed, [0.97] * len(failed), "x", color=color, transform=top)
         if median.notna().any():
-            end = median.last_valid_index()
-            ends.append((style.title_of(model), rows["seq_len"][end], median[end], color))
+            end, name = median.last_valid_index(), style.title_of(model)
+            name = f"{name}, then 0" if (medians.loc[end:] <= above).any() else name
+            ends.append((name, rows["seq_len"][end], median[end], color))
     return ends
 
 

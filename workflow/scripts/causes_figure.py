@@ -1,8 +1,10 @@
 """The figure of causes: dose and response, gradients cut and helped, what an answer follows."""
 
 import math
+import re
 import textwrap
 
+import numpy as np
 import pandas as pd
 
 from workflow.seqbench import log
@@ -29,11 +31,9 @@ def main(cells, beside, causes, mplstyle, png, svg):
     cells = pd.concat(tables, ignore_index=True).assign(cells_asked=asked)
     looks, shape = style.looks(cells), {"size": (9.8, 9.6), "panels": 6, "columns": 2}
     with style.drawing(mplstyle, cells, "causes", png, svg, **shape) as axes:
-        draw_dose(axes[0], run, looks, option(causes, "vanished"))
         batches = draw_runs(axes[1], run, looks, ROWS["noise"])
         title(axes[1], f"Gradient noise: {noise(list(batches.values()))}")
-        solved = draw_interventions(axes[2], run, looks)
-        style.headline(axes[0], f"LSTMs that recall the first token: {solved}")
+        style.headline(axes[0], draw_interventions(axes[2], run, looks))
         draw_moments(axes[3], run, looks)
         medians = draw_shares(axes[4], run, looks, ROWS["followed"])
         names = [name.split("\n")[1] for name, share in medians.items() if share > 0.5]
@@ -41,6 +41,8 @@ def main(cells, beside, causes, mplstyle, png, svg):
         medians = draw_shares(axes[5], run, looks, ROWS["longer"])
         twice = [f"{name[:-4]} {percent(v)}" for name, v in medians.items() if name.endswith("2×")]
         title(axes[5], f"Right at twice its length: {', '.join(twice) or 'none was tried'}")
+        # Last, as its names are placed in the room that the others leave it.
+        draw_dose(axes[0], run, looks, option(causes, "vanished"))
 
 
 def title(axis, text):
@@ -57,38 +59,76 @@ def selected(run, experiment, model, needs=None):
 
 
 def draw_points(axis, cells, looks, x, y):
-    """A mark for each cell in its model's look, filled by its length, on logarithmic axes."""
+    """A mark for each cell in its model's look, filled by its length, on logarithmic axes.
+
+    Returns the keywords of its marks by length.
+    """
     lengths = sorted(cells["seq_len"].unique())
-    fills = {seq_len: FILLS[i % len(FILLS)] for i, seq_len in enumerate(lengths)}
     marks = {"linestyle": "none", "markerfacecoloralt": "white", "mew": 0.8}
+    fills = {n: marks | {"fillstyle": FILLS[i % len(FILLS)]} for i, n in enumerate(lengths)}
     for (model, seq_len), rows in cells.groupby(["model", "seq_len"]):
-        look = looks[model] | marks
-        axis.plot(rows[x], rows[y], fillstyle=fills[seq_len], alpha=0.8, **look)
-    for seq_len, fill in fills.items():
-        axis.plot([], [], "o", c="0.4", fillstyle=fill, label=f"{seq_len} tokens", **marks)
+        axis.plot(rows[x], rows[y], alpha=0.8, **looks[model] | fills[seq_len])
     axis.set(xscale="log", yscale="log")
-    axis.legend(fontsize=8.5)
+    return fills
+
+
+def legend(axis, fills, **options):
+    """Which fill is which length."""
+    for seq_len, marks in fills.items():
+        axis.plot([], [], "o", c="0.4", label=f"{seq_len} tokens", **marks)
+    axis.legend(fontsize=8.5, **options)
 
 
 def draw_dose(axis, run, looks, vanished):
-    """Steps to solve against the share of the gradient that arrives before training."""
+    """Steps to solve against the share of the gradient that arrives before training.
+
+    The marks of each bias are named: those of the longest length above, those of the shortest below,
+    unsolved ones right under the budget.
+    """
     biases, chrono = select(run, "forget_bias", EVERY), selected(run, "recall", "lstm_chrono")
+    lengths = sorted(biases.cells["seq_len"].unique())
     cells = pd.concat([part.cells for part in (biases, chrono) if part])
-    draw_points(axis, cells, looks, "gradient_share_initial", "solved_step")
-    for model, rows in cells[cells["solved_step"].isna()].groupby("model"):
-        missed = style.NOT_SOLVED * rows["budget_steps"]
-        color = looks[model]["color"]
-        axis.plot(rows["gradient_share_initial"], missed, "^", mfc="white", color=color)
+    cells = cells[cells["seq_len"].isin(lengths)]
+    budget = cells["budget_steps"].max()
+    steps = cells["solved_step"].fillna(style.NOT_SOLVED * budget)
+    cells = cells.assign(steps=steps, share=cells["gradient_share_initial"])
+    fills = draw_points(axis, cells, looks, "share", "steps")
     axis.axvline(vanished, **style.DASHED)
-    place = {"xycoords": axis.get_xaxis_transform(), "rotation": 90, "va": "center", "ha": "right"}
-    style.note(axis, "1 / √(batch × steps)", (vanished, 0.5), (-3, 0), **place)
+    axis.axhline(budget, **style.DASHED)
     axis.set_xlabel("gradient that reaches the first token, before training")
     axis.set_ylabel("training steps until solved")
-    style.plain_log_ticks(axis.yaxis, "{:,.0f}", highest=cells["budget_steps"].max())
-    lengths = biases.cells["seq_len"].unique()
+    top, bottom, under = 2.4 * budget, steps.min() / 2, 0.72 * budget
+    axis.set_ylim(bottom / 1.25, top * 1.25)
+    axis.set_xlim(right=6 * cells["share"].max())
+    style.plain_log_ticks(axis.yaxis, highest=budget)
+    legend(axis, fills, loc="center left")
+    place = {"rotation": 90, "va": "bottom", "ha": "right"}
+    style.note(axis, "1 / √(batch × steps)", (vanished, 0.75 * steps.min()), (-2, 0), **place)
+    shortest, longest = (cells[cells["seq_len"] == lengths[i]] for i in (0, -1))
+    lost = shortest.groupby("model")["solved"].transform("sum") == 0
+    for part, height in ((shortest[~lost], bottom), (shortest[lost], under), (longest, top)):
+        name_clusters(axis, part, looks, height)
     right = [measures.gradient_predicts(biases.at(n), vanished).value for n in lengths]
     share = style.span(right, percent)
     title(axis, f"Dose and response: one threshold is right in {share}")
+
+
+def name_clusters(axis, cells, looks, height):
+    """What stands in the brackets of each model's name, at this height, with a line to its marks."""
+    groups = cells.groupby("model")
+    middles = np.exp(groups["share"].agg(lambda shares: np.log(shares).median())).sort_values()
+    nearest = groups["steps"].max() if (height > cells["steps"]).all() else groups["steps"].min()
+    names = {
+        model: re.sub(r".*\((?:bias )?(.*)\)", r"\1", style.title_of(model))
+        for model in middles.index
+    }
+    places = style.apart_on(axis, middles, [6 + 5 * len(name) for name in names.values()])
+    for (model, name), place in zip(names.items(), places, strict=True):
+        color = looks[model]["color"]
+        line = {"arrowstyle": "-", "color": color, "lw": 0.5, "shrinkA": 0, "shrinkB": 3}
+        look = {"color": color, "ha": "center", "va": "center", "textcoords": "data"}
+        at = middles[model], nearest[model]
+        style.note(axis, name, at, (place, height), arrowprops=line, weight="bold", **look)
 
 
 def draw_runs(axis, run, looks, rows):
@@ -98,8 +138,7 @@ def draw_runs(axis, run, looks, rows):
     model]}. Returns {name: Selection} of what the run has.
     """
     parts = {name: selected(run, *which) for name, which in rows.items()}
-    lengths = [n for part in parts.values() if part for n in set(part.cells["seq_len"])]
-    common, drawn = pd.Series(lengths, dtype=int).mode().max(), {}
+    common, drawn = longest_common(parts.values()), {}
     for place, (name, part) in enumerate(parts.items()):
         if part:
             seq_len = min(part.cells["seq_len"], key=lambda n: (n != common, n))
@@ -118,6 +157,12 @@ def draw_runs(axis, run, looks, rows):
     return drawn
 
 
+def longest_common(parts):
+    """The length that most Selections have, the longest of such."""
+    lengths = [n for part in parts if part for n in set(part.cells["seq_len"])]
+    return pd.Series(lengths, dtype=int).mode().max()
+
+
 def noise(parts):
     """How many times the steps of the largest batch the smallest one takes, in words."""
     texts, sizes = [], [part.cells["batch_size"].iloc[0] for part in parts]
@@ -132,13 +177,20 @@ def noise(parts):
 
 
 def draw_interventions(axis, run, looks):
-    """Who solves it when the gradient is helped or cut; returns how many runs do, in words."""
-    parts = draw_runs(axis, run, looks, ROWS["interventions"])
+    """Who solves it when the gradient is helped or cut; returns how many runs do, in a sentence.
+
+    A control is below them where the run has it.
+    """
+    controls = {name: row for name, row in ROWS["controls"].items() if selected(run, *row)}
+    parts = draw_runs(axis, run, looks, ROWS["interventions"] | controls)
+    seq_len = longest_common(parts.values())
+    parts = {name: part for name, part in parts.items() if name not in controls}
     shares = {name: measures.solved_share(part) for name, part in parts.items()}
     works = sum(share.value > 0.5 for share in shares.values())
     title(axis, f"The gradient helped and cut: {works} of {len(shares)} ways to train an LSTM work")
     counts = [f"{name} {share.value * share.n:.0f} of {share.n}" for name, share in shares.items()]
-    return ", ".join(counts).replace("\n", " ")
+    counts = ", ".join(counts).replace("\n", " ")
+    return f"LSTMs that recall the first of {seq_len} tokens: {counts}"
 
 
 def draw_moments(axis, run, looks):
@@ -146,18 +198,27 @@ def draw_moments(axis, run, looks):
     part = selected(run, "readout", "transformer_last")
     if not part:
         return style.absent(axis, 0.5)
-    draw_points(axis, part.cells, looks, "loss_drop_step", "attention_rise_step")
-    budget = part.cells["budget_steps"].max()
-    axis.plot([20, budget], [20, budget], **style.DASHED)
-    axis.set(xlim=(20, budget), ylim=(20, budget))
+    columns = ["loss_drop_step", "attention_rise_step"]
+    legend(axis, draw_points(axis, part.cells, looks, *columns))
+    steps = part.cells[columns].astype(float)
+    limits = 0.8 * steps.min(axis=None), 1.25 * steps.max(axis=None)
+    if np.isfinite(limits).all():
+        axis.plot(limits, limits, **style.DASHED)
+        axis.set(xlim=limits, ylim=limits)
     for one in (axis.xaxis, axis.yaxis):
-        style.plain_log_ticks(one, "{:,.0f}", (1, 3))
+        style.plain_log_ticks(one, factors=(1, 2, 3, 5))
     axis.set(xlabel="step at which the loss drops", ylabel="step at which attention finds it")
     lengths = part.cells["seq_len"].unique()
     leads = [measures.median(part.at(n), "attention_lead_steps").value for n in lengths]
     leads = [lead for lead in leads if not math.isnan(lead)]
     moment = f"{style.span(leads, '{:+.0f}'.format)} steps (medians)" if leads else "in no run"
     title(axis, f"Attention finds the token, then a Transformer's loss drops: {moment}")
+
+
+def why(error):
+    """Why a model cannot read longer sequences."""
+    learned = "positions" in error and "learned" in error
+    return textwrap.fill("cannot: positions are learned" if learned else error, 30)
 
 
 def draw_shares(axis, run, looks, rows):
@@ -177,7 +238,7 @@ def draw_shares(axis, run, looks, rows):
             style.dots(axis, place, part.cells[column].dropna(), looks[model])
         else:
             errors = part.cells["accuracy_longer_error"].dropna() if part else ()
-            style.absent(axis, place, textwrap.fill([*errors, "no solved run"][0], 30))
+            style.absent(axis, place, next(map(why, errors), "no solved run"))
         names.append(name)
     style.row_names(axis, names)
     axis.tick_params(axis="y", labelsize=8.5)

@@ -7,7 +7,9 @@ from workflow.seqbench.results.selecting import read_table
 from workflow.seqbench.showing import style
 
 SMOOTHING = 10  # steps of the running mean that a line shows; single steps are too noisy to read
-POINTS = 120  # of a line, evenly on the log axis
+POINTS = 80  # of a line, evenly on the log axis
+BELOW, ROW = -0.7, 0.62  # where the names of what was learned begin, and how far apart they are
+FLOORS = {"chance": "chance", "bag_of_tokens": "counts tokens, no order"}
 
 
 def main(table, cells, curves, mplstyle, png, svg):
@@ -15,54 +17,61 @@ def main(table, cells, curves, mplstyle, png, svg):
     summary, cells, curves = map(read_table, (table, cells, curves))
     lengths = sorted(summary["seq_len"].unique())
     longest = max(cells["steps"].max(), 10 * SMOOTHING)
-    shape = {"size": (5.6, 0.9 + 2 * len(lengths)), "panels": len(lengths), "columns": 1}
+    # What the training loss is of, where the floors are not.
+    loss = style.SPEC["losses"].get(cells["experiment"].iloc[0])
+    names = summary[summary["solved"] > 0].groupby("seq_len").size().max()
+    bottom = BELOW - ROW * max(np.nan_to_num(names) - 0.6, 0)
+    size = (5.6, 1.3 + len(lengths) * (0.35 + 0.31 * (5 - bottom)))
+    shape = {"size": size, "panels": len(lengths), "columns": 1, "about": {"loss": loss}}
     shape |= {"sharex": True, "sharey": True}
-    with style.drawing(mplstyle, cells, "curves", png, svg, **shape) as axes:
+    footer = "curves_of_another_loss" if loss else "curves"
+    with style.drawing(mplstyle, cells, footer, png, svg, **shape) as axes:
         style.headline(axes[0], finding(summary[summary["seq_len"] == lengths[-1]]))
-        axes[0].set(xscale="log", xlim=(SMOOTHING, longest * 1.15), ylim=(-0.3, 5), yticks=range(5))
+        limits = {"xlim": (SMOOTHING, longest * 1.1), "ylim": (bottom, 5), "yticks": range(5)}
+        axes[0].set(xscale="log", **limits)
         axes[0].xaxis.set_major_formatter("{x:,.0f}")
+        axes[-1].set_xlabel("training steps")
+        axes[len(axes) // 2].set_ylabel("training loss (nats)")
+        for axis, seq_len in zip(axes, lengths, strict=True):
+            axis.set_title(f"{seq_len} tokens")
         for axis, seq_len in zip(axes, lengths, strict=True):
             parts = (part[part["seq_len"] == seq_len] for part in (summary, cells, curves))
-            draw_length(axis, *parts)
+            draw_length(axis, *parts, floors=["chance"] if loss else ["chance", "bag_of_tokens"])
             axis.axvline(style.ORIGINAL_STEPS, color="0.6", lw=0.8, ls=":", zorder=0)
-            axis.set_title(f"{seq_len} tokens")
-        axis.set_xlabel("training steps")
-        axes[len(axes) // 2].set_ylabel("training loss (nats)")
         if longest > style.ORIGINAL_STEPS:
             top = {"xycoords": axes[0].get_xaxis_transform(), "ha": "center"}
             style.note(axes[0], "the original stopped here", (style.ORIGINAL_STEPS, 1), **top)
 
 
 def finding(rows):
-    """Who solves the longest length in most runs."""
-    solvers = rows.loc[rows["solved_share"] > 0.5, "model"].map(style.title_of)
-    who = " and ".join(filter(None, [", ".join(solvers[:-1]), *solvers[-1:]])) or "no model"
-    return f"{rows['seq_len'].iloc[0]} tokens are recalled, in most runs, by {who}"
+    """Who solves the longest length in how many runs, the most first."""
+    groups = rows.groupby(["solved", "n"])["model"].agg(list).sort_index(ascending=False)
+    parts = (f"in {k} of {n} runs by {style.listed(models)}" for (k, n), models in groups.items())
+    return f"{rows['seq_len'].iloc[0]} tokens are recalled {', '.join(parts)}"
 
 
-def draw_length(axis, summary, cells, curves):
+def draw_length(axis, summary, cells, curves, floors):
     """Floors, then median and seeds of each model, a cross where a run ended that was not solved.
 
-    The floors are what can be reached without knowing the order: chance and a bag of tokens. A model
-    of which no run trained is named at the right, with the reason.
+    The floors are what can be reached without knowing the order: chance and a bag of tokens. A curve
+    that came down is named below its foot, any other at its end. A model of which no run trained is
+    named at the right, with the reason.
     """
-    floors = summary.iloc[0]
-    for column, name in (
-        ("chance_loss_nats", "chance"),
-        ("bag_of_tokens_loss_nats", "counts tokens, no order"),
-    ):
-        axis.axhline(floors[column], **style.DASHED)
-        style.note(axis, name, (SMOOTHING, floors[column]), (3, -2), va="top")
-    solved, medians, untrained = summary.set_index("model")[["solved", "n"]], [], []
+    chance = summary["chance_loss_nats"].iloc[0]
+    for floor in floors:
+        level, name = summary[f"{floor}_loss_nats"].iloc[0], FLOORS[floor]
+        axis.axhline(level, **style.DASHED)
+        style.note(axis, name, (SMOOTHING, level), (3, -2), va="top")
+    solved, feet, ends = summary.set_index("model")[["solved", "n"]], [], []
     for model, _, look in style.models(summary):
         of_model, color = cells[cells["model"] == model], look["color"]
         failed = of_model.loc[of_model["steps"] == 0, "status"].value_counts()
         count, n = solved.loc[model]
-        name = f"{style.title_of(model)} {count} of {n}"
+        name = f"{style.title_of(model)}, {count} of {n}"
         name = ", ".join([name, *(f"{k} {status}" for status, k in failed.items())])
         rows = curves[curves["model"] == model]
         if rows.empty:
-            untrained.append((name, axis.get_xlim()[1], floors["chance_loss_nats"], color))
+            ends.append((name, axis.get_xlim()[1], chance, color))
             continue
         losses = rows.pivot(index="step", columns="seed", values="train_loss")
         # A run that ended stays where it was: it is not missing from the median.
@@ -75,23 +84,10 @@ def draw_length(axis, summary, cells, curves):
         unsolved = of_model[of_model["solved_step"].isna() & (of_model["steps"] > 0)]
         last = [smooth.loc[run.steps, run.seed] for run in unsolved.itertuples()]
         axis.plot(unsolved["steps"], last, "x", color=color, ms=5, mew=1.4)
-        medians.append((name, median, color))
-    style.label_ends(axis, [*beside(medians, floors["chance_loss_nats"]), *untrained])
-
-
-def beside(medians, chance):
-    """Where names go: beside a median's fall, the earliest fall highest, or at the end of one without.
-
-    medians: (name, series over steps, color).
-    """
-    falls = [(name, m, color, (m < chance / 2).idxmax()) for name, m, color in medians]
-    falls = sorted((f for f in falls if f[1].min() < chance / 2), key=lambda fall: fall[-1])
-    heights = np.linspace(0.65, 0.15, max(len(falls), 4)) * chance
-    for (name, median, color, _), height in zip(falls, heights, strict=False):
-        yield name, (median < height).idxmax(), height, color
-    for name, median, color in medians:
-        if median.min() >= chance / 2:
-            yield name, len(median), median.iloc[-1], color
+        end = (name, median.index[-1], median.iloc[-1], color)
+        (feet if end[2] < chance / 2 else ends).append(end)
+    style.label_feet(axis, feet, BELOW, ROW)
+    style.label_ends(axis, ends)
 
 
 if __name__ == "__main__":

@@ -19,22 +19,27 @@ def main(table, cells, mplstyle, png, svg):
         right.set_ylabel("training steps to solve, median")
         style.length_ticks(right, table["seq_len"].unique())
         right.margins(x=0.08, y=0.1)
-        style.plain_log_ticks(right.yaxis, "{:,.0f}")
-        style.label_ends(right, ends)
+        budget = table["budget_steps"].max()
+        right.axhline(budget, **style.DASHED)
+        style.plain_log_ticks(right.yaxis, highest=budget)
         for axis in (left, right):
             axis.set_xlabel("distance to the token to recall (tokens)")
+        style.label_ends(right, ends)
 
 
 def finding(table):
-    """What the longest distance takes of those that recall it in most runs."""
+    """What the longest distance takes of those that recall it in most runs, and who does not."""
     longest = table["seq_len"].max()
-    far = table[(table["seq_len"] == longest) & np.isfinite(table["steps_to_solve_median"])]
-    steps = far.set_index("model")["steps_to_solve_median"].sort_values()
-    if steps.empty:
-        return f"No model recalls {longest} tokens in most runs"
-    ends = dict.fromkeys(steps.index[[0, -1]])  # takes the fewest, the most
-    span = " to ".join(f"{steps[model]:,.0f} ({style.title_of(model)})" for model in ends)
-    return f"Recall over {longest} tokens takes {span} steps"
+    far = table[table["seq_len"] == longest].set_index("model")
+    steps = far["steps_to_solve_median"].sort_values()
+    solved, rest = steps[np.isfinite(steps)], steps[np.isinf(steps)].index
+    ends = dict.fromkeys(solved.index[[0, -1]] if len(solved) else ())  # the fewest, the most
+    parts = [" to ".join(f"{solved[m]:,.0f} steps for {style.title_of(m)}" for m in ends)]
+    for model in rest:
+        row = far.loc[model]
+        share = f"{row['solved']} of {row['n']} runs of {style.title_of(model)}"
+        parts.append(f"{share} do it in {row['budget_steps']:,}")
+    return f"Recall over {longest} tokens: {'; '.join(filter(None, parts))}"
 
 
 def draw_shares(axis, table):
@@ -58,7 +63,7 @@ def draw_shares(axis, table):
 
 
 def draw_steps(axis, model, rows, look):
-    """Median steps to solve, joined where measured; one beyond the budget is a triangle there.
+    """Median steps to solve, joined where measured; one beyond the budget is a hollow mark above it.
 
     Returns (text, x, y, color) of the line's end.
     """
@@ -67,11 +72,11 @@ def draw_steps(axis, model, rows, look):
     low, high = rows["steps_to_solve_low"], rows["steps_to_solve_high"].clip(upper=budget)
     bars = np.clip([median - low, high - median], 0, None)
     axis.errorbar(x, median.mask(beyond), yerr=bars, **look)
-    hollow = {"ms": 8, "mfc": "white", "mec": look["color"], "zorder": 3}
-    axis.plot(x[beyond], budget[beyond], "^", **hollow)
+    above = style.NOT_SOLVED * budget
+    style.hollow(axis, x[beyond], above[beyond], look)
     name, end = style.title_of(model), median.iloc[-1]
     if beyond.iloc[-1]:
-        name, end = f"{name}, more than {budget.iloc[-1]:,}", budget.iloc[-1]
+        name, end = f"{name}, more than {budget.iloc[-1]:,}", above.iloc[-1]
     return name, x.iloc[-1], end, look["color"]
 
 

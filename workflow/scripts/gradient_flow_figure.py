@@ -6,6 +6,8 @@ from workflow.seqbench.results.selecting import read_table
 from workflow.seqbench.showing import style
 from workflow.seqbench.showing.text import digits
 
+LIMITS = 1e-9, 1e3  # what is drawn; a number says how far a model goes on below
+
 
 def main(table, cells, claims, mplstyle, png, svg):
     """Draw the table `gradient_flow` at the longest length, one panel per moment, log scale.
@@ -29,13 +31,17 @@ def main(table, cells, claims, mplstyle, png, svg):
                     axis.plot("distance", "reference", data=of_model, **gate)
             axis.axhline(vanished, **style.DASHED)
             axis.set(yscale="log", xlim=(0, longest - 1), title=moment.capitalize())
-            axis.set(xlabel="distance from the end (tokens)")
-        note = "the verdict's threshold, " + digits(vanished).replace("e-0", "e-")
-        style.note(axes[0], note, (longest, vanished), (-3, 3), ha="right")
+            axis.set(xlabel="distance from the end (tokens)", ylim=LIMITS)
+            first = rows[rows["position"] == 1].set_index("model")["gradient_median"]
+            for model, value in first[first < LIMITS[0]].items():
+                text = f"↓ {digits(value)} at the first token"
+                ink = {"color": style.looks(rows)[model]["color"], "ha": "right"}
+                style.note(axis, text, (longest - 1, LIMITS[0]), (-3, 4), **ink)
+        note = f"the verdict's threshold, {vanished:.2g}"
+        style.note(axes[0], note, (longest - 1, vanished), (-3, -3), ha="right", va="top")
         axes[0].set_ylabel("gradient, relative to the last token's")
-        first = rows[rows["position"] == 1].set_index("model")["gradient_median"]  # last panel
-        ends = [
-            (style.title_of(model), longest - 1, first[model], look["color"])
+        ends = [  # of the last panel
+            (style.title_of(model), longest - 1, max(first[model], LIMITS[0]), look["color"])
             for model, look in style.looks(rows).items()
         ]
         style.label_ends(axis, ends)

@@ -17,12 +17,11 @@ def main(table, cells, mplstyle, png, svg):
     with style.drawing(mplstyle, cells, footer, png, svg, **shape) as axes:
         style.headline(axes[0], finding(summary))
         for axis, (seq_len, here) in zip(axes, lengths.items(), strict=True):
-            widths = [
-                draw_model(axis, models.index(model), rows, look)
-                for model, rows, look in style.models(here)
-            ]
-            works = sum(width > 0 for width in widths)
-            axis.set_title(f"{seq_len} tokens: {works} of {len(widths)}\nhave a rate that works")
+            widths = windows(here)
+            for model, rows, look in style.models(here):
+                draw_model(axis, models.index(model), rows, look, widths.get(model))
+            count = f"{len(widths)} of {here['model'].nunique()}"
+            axis.set_title(f"{seq_len} tokens: {count}\nhave a rate that works")
             axis.set(xscale="log", xlabel="learning rate")
             axis.set_xticks(rates, [f"{rate:g}" for rate in rates], fontsize=8.5)
             axis.minorticks_off()
@@ -30,21 +29,40 @@ def main(table, cells, mplstyle, png, svg):
         style.row_names(axis, [*map(style.title_of, models)])
 
 
-def finding(summary):
-    """How often the best rate is the lowest or the highest that was tried."""
-    lr, tried = summary["lr"], summary.groupby(["model", "seq_len"])["lr"]
-    best = summary["chosen"] & (summary["solved"] > 0)
-    outermost = (lr == tried.transform("min")) | (lr == tried.transform("max"))
-    count = sum(best & outermost)
-    beyond = ": a better one may lie beyond" if count else ""
-    return f"{count} of {best.sum()} best learning rates are the lowest or highest tried{beyond}"
+def windows(rows):
+    """{model: (how many times its lowest rate that works its highest is, and whether it may be more)}.
 
-
-def draw_model(axis, place, rows, look):
-    """One model's rates, and how wide the window of those is at which all seeds solve it.
-
-    Returns over how many rates that is.
+    A rate works at which all seeds solve the task.
     """
+    found = {}
+    for model, of_model in rows.groupby("model", sort=False):
+        works, tried = of_model.loc[of_model["solved"] == of_model["n"], "lr"], of_model["lr"]
+        if len(works):
+            ends = {works.min(), works.max()} & {tried.min(), tried.max()}
+            found[model] = works.max() / works.min(), bool(ends)
+    return found
+
+
+def finding(summary):
+    """How far apart the rates that work are at the longest length: where least, where most."""
+    longest = summary["seq_len"].max()
+    widths = windows(summary[summary["seq_len"] == longest])
+    texts = {model: in_words(*width) for model, width in widths.items()}
+    order = sorted(widths, key=widths.get)
+    ends = dict.fromkeys(texts[order[i]] for i in (0, -1)) if order else {}
+    if not ends:
+        return f"At {longest} tokens no rate of those tried works"
+    parts = (f"{text} for {style.listed(m for m in texts if texts[m] == text)}" for text in ends)
+    return f"At {longest} tokens the rates that work span {' to '.join(parts)}"
+
+
+def in_words(width, more):
+    """10× or ≥ 10×."""
+    return f"≥ {style.times(width)}" if more else style.times(width)
+
+
+def draw_model(axis, place, rows, look, width):
+    """One model's rates, and how wide the window of those is at which all seeds solve it."""
     color, marker = look["color"], look["marker"]
     whole = rows.loc[rows["solved"] == rows["n"], "lr"]
     axis.hlines(place, whole.min(), whole.max(), color=color, lw=5, alpha=0.3)
@@ -54,12 +72,9 @@ def draw_model(axis, place, rows, look):
         axis.plot(row.lr, place, marker, fillstyle=fill, **mark)
         if row.chosen:
             axis.plot(row.lr, place, "o", mfc="none", mec="0.2", ms=13, mew=1.2, clip_on=False)
-    if len(whole):
-        ends = {whole.min(), whole.max()} & {rows["lr"].min(), rows["lr"].max()}
-        width = style.times(whole.max() / whole.min())
+    if width:
         right = {"xycoords": axis.get_yaxis_transform(), "va": "center", "fontsize": 8.5}
-        style.note(axis, f"≥ {width}" if ends else width, (1, place), (6, 0), **right)
-    return len(whole)
+        style.note(axis, in_words(*width), (1, place), (6, 0), **right)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ DASHED = {"color": "0.4", "lw": 0.9, "ls": (0, (4, 2)), "zorder": 1}  # limits a
 def looks(table):
     """Plot keywords (color, marker, linestyle) of each model in a table, no two alike.
 
+    Colour and dash alone tell them apart, as curves have no markers, and so do marker and dash.
     Shipped models have a fixed look, also where the table does not say their architecture; others
     take what is left of their family, by their names.
     """
@@ -43,7 +44,7 @@ def looks(table):
         chosen[model] = {
             "color": colors[i % len(colors)],
             "marker": markers[i // 4 % len(markers)],
-            "linestyle": LINES[(i + i // 4) % 4],
+            "linestyle": LINES[i % 4],
         }
     return chosen
 
@@ -80,9 +81,15 @@ def title_of(model):
     return SPEC["names"].get(model, model.replace("_", " "))
 
 
+def listed(models):
+    """Names of models: A, B and C."""
+    *names, last = map(title_of, models)
+    return " and ".join(filter(None, [", ".join(names), last]))
+
+
 def times(ratio):
-    """75× or 3.8×."""
-    return f"{ratio:.0f}×" if ratio >= 10 else f"{ratio:.2g}×"
+    """1,057×, 75× or 3.8×."""
+    return f"{ratio:,.0f}×" if ratio >= 10 else f"{ratio:.2g}×"
 
 
 def span(values, text=str):
@@ -99,7 +106,7 @@ def label_ends(axis, ends, size=9):
     ends = sorted(ends, key=lambda end: end[2])
     if not ends:
         return
-    axis.figure.canvas.draw()
+    axis.figure.draw_without_rendering()
     scale = 72 / axis.figure.dpi
     wanted = [axis.transData.transform(end[1:3])[1] * scale for end in ends]  # in points
     heights = [size * (0.2 + 1.4 * (1 + end[0].count("\n"))) for end in ends]
@@ -112,11 +119,39 @@ def label_ends(axis, ends, size=9):
         note(axis, text, (x, y), (shift, place - at), arrowprops=leader if moved else None, **look)
 
 
+def label_feet(axis, feet, row, step, size=9):
+    """Write each model's name below its curve, right-aligned at a thin line from the curve's foot.
+
+    One name a row, the earliest foot's highest, so that no line meets a name that is not its own.
+    feet: (text, x, y, color); row, step: the first row's y and how far the next is below, in data
+    coordinates.
+    """
+    feet = sorted(feet, key=lambda foot: foot[1])
+    if not feet:
+        return
+    places = apart_on(axis, [foot[1] for foot in feet], [size / 2] * len(feet))
+    for i, ((text, x, y, color), place) in enumerate(zip(feet, places, strict=True)):
+        leader = {"arrowstyle": "-", "color": color, "lw": 0.6, "relpos": (1, 0.5), "shrinkA": 0}
+        look = {"color": color, "fontsize": size, "va": "center", "ha": "right"}
+        at = {"textcoords": "data", "arrowprops": leader}
+        note(axis, text, (x, y), (place, row - step * i), **look | at)
+
+
 def apart(wanted, heights, floor=-np.inf):
     """Centres of labels, ascending, moved as little (least squares) as keeps them from overlapping
     each other and what is below the floor."""
     stacked = np.cumsum(heights) - np.array(heights) / 2  # where they would touch
     return np.maximum(isotonic_regression(wanted - stacked).x, floor) + stacked
+
+
+def apart_on(axis, x, widths):
+    """Where labels of these widths in points stand on an x axis, ascending, each as near to its x as
+    keeps them apart."""
+    axis.figure.draw_without_rendering()
+    scale, transform = 72 / axis.figure.dpi, axis.transData
+    wanted = transform.transform([(value, axis.get_ylim()[1]) for value in x])[:, 0] * scale
+    at = [(place / scale, 0) for place in apart(wanted, widths)]
+    return transform.inverted().transform(at)[:, 0]
 
 
 def note(axis, text, at, offset=(0, 4), **options):
@@ -128,20 +163,26 @@ def note(axis, text, at, offset=(0, 4), **options):
 
 def length_ticks(axis, values):
     """Ticks of a log x axis at measured values, as plain numbers; fewer where they would touch."""
-    kept = []
+    kept, room = [], (max(values) / min(values)) ** 0.15
     for value in sorted(values, reverse=True):
-        if not kept or value * 1.7 <= kept[-1]:
+        if not kept or value * room <= kept[-1]:
             kept.append(value)
     axis.set_xticks(kept, [f"{value:,}" for value in kept])
     axis.xaxis.set_minor_locator(NullLocator())
 
 
-def plain_log_ticks(axis, text="{:g}", factors=(1, 2, 5), highest=math.inf):
-    """Ticks of a log axis (axes.xaxis or .yaxis) at `factors` times 1, 10, ... as plain numbers."""
+def plain_log_ticks(axis, text="{:,g}", factors=(1, 2, 5), highest=math.inf):
+    """Ticks of a log axis (axes.xaxis or .yaxis) at `factors` times 1, 10, ... as plain numbers.
+
+    All of them are powers of ten where some would be too long: 10⁻⁵.
+    """
     low, high = sorted(axis.get_view_interval())
     ticks = LogLocator(subs=factors if high < 1e5 * low else (1,)).tick_values(low, high)
     ticks = [tick for tick in ticks if low <= tick <= min(high, highest)]
-    axis.set_ticks(ticks, labels=[text.format(tick) for tick in ticks])
+    if ticks and (min(ticks) < 1e-3 or max(ticks) >= 1e6):
+        axis.set_ticks(ticks, labels=[f"$10^{{{math.log10(tick):.0f}}}$" for tick in ticks])
+    else:
+        axis.set_ticks(ticks, labels=[text.format(tick) for tick in ticks])
     axis.set_minor_locator(NullLocator())
 
 
@@ -164,14 +205,20 @@ def dots(axis, y, values, look):
 def runs(axis, y, cells, look):
     """Steps that each run took until it was solved, at height y, and their median; x is steps.
 
-    A triangle beyond the budget stands for the runs that were not, with the share that was.
+    A hollow mark beyond the budget stands for the runs that were not, with the share that was.
     """
     steps, color = cells["solved_step"].astype(float).sort_values(), look["color"]
     dots(axis, y, steps.fillna(np.inf), look)
     if steps.isna().any():
         x = NOT_SOLVED * cells["budget_steps"].max()
-        axis.plot(x, y, "^", mfc="white", mec=color)
+        hollow(axis, x, y, look)
         note(axis, f"{steps.notna().sum()}/{len(steps)}", (x, y), (6, 0), color=color, va="center")
+
+
+def hollow(axis, x, y, look, **options):
+    """A model's marks for what was not solved."""
+    ink = {"mfc": "white", "mec": look["color"], "mew": 1.2, "color": look["color"]}
+    axis.plot(x, y, linestyle="none", marker=look["marker"], **ink | options)
 
 
 def solving_axis(axis, cells):
@@ -182,7 +229,7 @@ def solving_axis(axis, cells):
     axis.set(xscale="log", xlabel="training steps until solved")
     least = cells[["solved_step", "budget_steps"]].astype(float).min(axis=None)
     axis.set_xlim(0.8 * least, 2.2 * budget)
-    plain_log_ticks(axis.xaxis, "{:,.0f}", (1, 3), highest=budget)
+    plain_log_ticks(axis.xaxis, factors=(1, 3), highest=budget)
 
 
 def row_names(axis, names):
@@ -203,10 +250,10 @@ def drawing(mplstyle, cells, footer, *paths, size, panels=1, columns=None, about
         columns = columns or panels
         shape = (panels // columns, columns)
         figure, axes = plt.subplots(*shape, figsize=size, squeeze=False, **options)
-        yield axes.ravel()
         footer = SPEC["footers"].get(footer, footer)
         lines = textwrap.wrap(conditions(cells, footer, dict(about)), int(16 * size[0]))
         figure.supxlabel("\n".join(lines), x=0.01, ha="left", **SMALL)
+        yield axes.ravel()  # they have the room that is left, as labels are placed in it
         for path in paths:  # without dates
             metadata = {"Date": None} if Path(path).suffix == ".svg" else {"Software": None}
             with whole(path) as fresh:
