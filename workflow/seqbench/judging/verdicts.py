@@ -90,6 +90,11 @@ def expectation_table(expectations, findings):
     return joined(expectations, findings, ["sentence", "source"])
 
 
+def not_held(expectations, findings):
+    """The part of the table `expectations` that fails."""
+    return expectation_table(expectations, findings[findings["outcome"] == FAILS])
+
+
 def answer_table(answers, findings):
     """The table `answers`: one sentence each, its conditions replaced by what the run shows of them."""
     rows = []

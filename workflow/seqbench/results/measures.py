@@ -251,8 +251,9 @@ def separating_share(a, confidence=CONFIDENCE):
     right = [int(((shares > threshold) == solved).sum()) for threshold in between]
     if not right:
         return Estimate(n=len(known), method="not enough runs")
+    where = span(sorted(set(known["seq_len"])))
     best, note = between[np.argmax(right)], f"right in {max(right)} of {len(known)}"
-    return Estimate(best, n=len(known), method="chosen to fit, no interval", note=note)
+    return Estimate(best, n=len(known), method="chosen to fit, no interval", where=where, note=note)
 
 
 def by_seed(a, b):
