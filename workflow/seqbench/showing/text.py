@@ -84,7 +84,9 @@ def place(seq_len, where):
 
 def measured(measure, options):
     """ "median of final loss" for a measure and its options."""
-    return f"{measure} {options}".replace("_", " ").replace(" True", "").strip()
+    return (
+        f"{measure} {options}".replace("_", " ").replace("loose True", "by one evaluation").strip()
+    )
 
 
 def total(*values):
