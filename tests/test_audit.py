@@ -308,6 +308,8 @@ def test_the_table_for_people_has_a_row_for_each_step_and_model(given):
     assert sum(line.startswith("| ") for line in time.splitlines()) == 1 + 10
     assert sum(line.startswith("| ") for line in trained.splitlines()) == 1 + 12
     assert "| 3,000 tokens" in time and "| 5. eval mode" in time
+    lengths = [int(n.replace(",", "")) for n in re.findall(r"([\d,]+) tokens +\|", time)]
+    assert len(lengths) > 3 and lengths == sorted(lengths)
     assert "2 of 5 [" in trained and "more than 3,000" in trained
     assert not {"nan", "None", "inf"} & set(text.replace("|", " ").split())
 

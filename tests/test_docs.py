@@ -43,6 +43,11 @@ def batch_of(experiment):
     return check(shipped(), local=False).experiments[experiment]["batch_size"]
 
 
+def recall():
+    """Settings of the experiment `recall`."""
+    return shipped()["experiments"]["recall"]
+
+
 def profile():
     """The profile for Slurm."""
     return yaml.safe_load(text_of("profiles/slurm/config.yaml"))
@@ -75,6 +80,8 @@ HELD = [
     (".*", r"float32", "torch's default, which no setting changes"),
     ("extend", r"at most 2 % fewer", lambda: models.TOLERANCE == 0.02),
     ("method", r"\b(19|20)\d\d, \[", "the year of a paper"),
+    ("read", r"accuracy of 0\.99 or above", lambda: recall()["solved_accuracy"] == 0.99),
+    ("read", r"4,096 fresh sequences", lambda: recall()["confirmation_size"] == 4096),
     ("trust", r"exit status is not 0", "a convention"),
     ("trust", r"2 of 4 cells", lambda: "of 4 cells" in text_of("tests/test_failures.py")),
     ("trust", r"2026-13-45", "a date that cannot be"),
@@ -151,6 +158,13 @@ def test_no_number_stands_in_a_sentence_that_nothing_holds_to_account(path):
                 assert isinstance(truth, str) or truth(), f"{path}: {sentence}"
                 left = re.sub(pattern, "", left)
         assert not re.search(r"\d", left), f"{path}: nothing checks {sentence!r}"
+
+
+def test_the_method_says_where_the_rate_is_tuned():
+    plan = check(shipped(FULL), local=False)
+    of_models = {name: plan.experiments[name]["lr"] for name in plan.names("training", swept=False)}
+    [said] = re.findall(r"The learning rate is tuned in (.*?):", text_of("docs/method.md"), re.S)
+    assert {*re.findall(r"`(\w+)`", said)} == {n for n, lr in of_models.items() if lr == "tuned"}
 
 
 def test_the_walk_sees_the_numbers_of_a_sentence():

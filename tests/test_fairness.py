@@ -7,6 +7,7 @@ import pytest
 
 from tests.conftest import ROOT, shipped
 from workflow.seqbench.config import check
+from workflow.seqbench.experiments import Plan
 from workflow.seqbench.models import TOLERANCE, build
 from workflow.seqbench.results.fairness import entry, ledger
 from workflow.seqbench.showing import tables
@@ -121,20 +122,25 @@ def test_a_model_that_does_not_say_its_state_has_a_row_without_it(plan):
 
 
 def test_what_was_spent_on_learning_rates(plan, table):
-    """Every training of a sweep, whatever its length, in every row of a model that trains."""
-    for (experiment, model, _), row in table.iterrows():
+    """The trainings of a sweep at that length, where the rate is the one that the sweep chose."""
+    asked = Plan(plan.config)  # without rates, so that a tuned one is "tuned"
+    for (experiment, model, seq_len), row in table.iterrows():
+        tuned = asked.settings(experiment, model, seq_len).get("lr") == "tuned"
         spent = [
             plan.experiments[sweep]["steps"]
             for sweep in plan.names(swept=True)
             for cell in plan.cells(sweep)
-            if cell["model"] == model and plan.trains(experiment)
+            if (cell["model"], cell["seq_len"]) == (model, seq_len) and tuned
         ]
         assert row["tuning_trainings"] == len(spent) and row["tuning_steps"] == sum(spent)
-    # 5 rates x 3 lengths; 3 rates at 3 lengths for the original's Transformer.
+        assert bool(spent) == tuned, (experiment, model, seq_len)
+    # 5 rates; 3 for the original's Transformer.
     trainings = table["tuning_trainings"]
-    assert trainings["recall", "lstm", 100] == trainings["readout", "lstm_mean", 25] == 15
-    assert trainings["recall", "transformer", 25] == 9 and trainings["timing", "lstm", 100] == 0
-    assert trainings["forget_bias", "lstm_bias_1", 25] == 0
+    assert trainings["recall", "lstm", 100] == trainings["readout", "lstm_mean", 25] == 5
+    assert trainings["recall", "transformer", 25] == 3 and trainings["timing", "lstm", 100] == 0
+    # Fixed rates, of a model that is tuned elsewhere too.
+    assert trainings["gradient_cut", "lstm_chrono", 25] == trainings["recall_more", "lstm", 10] == 0
+    assert trainings["readout", "feed_forward_last", 25] == 0
 
 
 def test_rates_and_budgets_are_those_of_the_cells(plan, table):

@@ -790,8 +790,46 @@ def test_a_run_without_an_answer_says_so():
     assert answer(timing_cells=cells) == "This run does not say: timing has no transformer."
 
 
+def test_an_answer_goes_on_where_the_run_has_it():
+    cells = {"experiment": "recall", "models": ["lstm"]}
+    one = {
+        "id": "one",
+        "title": "One",
+        "sentence": "It is {all.found}.",
+        "also": "{more.found} more.",
+    }
+    one["conditions"] = {"all": {"cells": cells, "measure": "solved_share"}}
+    one["conditions"]["more"] = one["conditions"]["all"] | {"cells": cells | {"models": ["gru"]}}
+    given = trained([50] * 6), trained([50] * 6, "gru")
+    texts = [
+        answer_table([one], findings([one], run(recall_cells=list(c))))["text"][0]
+        for c in (given, given[:1])
+    ]
+    assert texts == [
+        "It is 6 of 6 [54 %, 100 %]. 6 of 6 [54 %, 100 %] more.",
+        "It is 6 of 6 [54 %, 100 %].",
+    ]
+
+
+def test_the_number_of_a_claim_is_the_first_that_the_run_has():
+    claim = {"id": "c", "quote": "q", "rule": "r", "number": ["{cut.found}", "{plain.found} so"]}
+    claim["conditions"] = {"cut": solved() | {"at": 50}, "plain": solved()}
+    row = verdict_table([claim], findings([claim], run(recall_cells=trained([50] * 6)))).iloc[0]
+    assert row["number"] == "6 of 6 [54 %, 100 %] so"
+
+
+def test_shards_are_those_of_the_cells_that_were_judged():
+    """Of `every` those of each model; a model that only took turns with others has none."""
+    every = condition("solved_share", ["every"], FEW, "recall")
+    row = verdict(every, recall_cells=[trained([NAN] * 6), trained([NAN] * 6, "gru")])
+    assert row["shards"] == "recall/model~gru/, recall/model~lstm/"
+    row = verdict(pair(), timing_cells=timed(line, "other", reference=line))
+    assert row["shards"] == "timing/model~other/"
+
+
 @pytest.mark.parametrize("name", ["answers", "recall_answers"])
 def test_shipped_answers_name_conditions_that_they_have(name):
     for one in load(ROOT / f"workflow/statements/{name}.yaml"):
-        named = {part.split(".")[0] for _, part, *_ in Formatter().parse(one["sentence"]) if part}
+        text = one["sentence"] + one.get("also", "")
+        named = {part.split(".")[0] for _, part, *_ in Formatter().parse(text) if part}
         assert named == set(one["conditions"])

@@ -620,6 +620,38 @@ def test_share_of_runs_that_the_gradient_predicts(shares, steps, value):
 # Steps and losses
 
 
+@pytest.mark.parametrize(
+    ("shares", "steps", "value", "note"),
+    [
+        ([1e-4, 1e-2, 1e-1, 1], [NAN, NAN, 50, 50], 10**-1.5, "right in 4 of 4"),
+        ([1, 1e-1, 1e-2, 1e-4], [50, NAN, 50, NAN], 10**-3, "right in 3 of 4"),  # two do as well
+    ],
+)
+def test_the_share_of_the_gradient_that_separates_best(shares, steps, value, note):
+    cells = trained(steps).assign(gradient_share_initial=shares)
+    estimate = measures.separating_share(of(cells))
+    assert (estimate.value, estimate.note) == (pytest.approx(value), note)
+    assert estimate.n == 4 and math.isnan(estimate.low)  # it was chosen to fit
+    cut = cells.assign(status="over budget", steps=7)
+    assert measures.separating_share(of(cut[cut["solved_step"].isna()])).n == 0
+
+
+def test_a_looser_criterion_counts_runs_that_passed_once():
+    cells = trained([100, NAN, NAN]).assign(solved_step_loose=[75, 900, NAN], steps=1000)
+    assert measures.solved_share(of(cells)).method == "exact, 2 unknown"
+    loose = measures.solved_share(of(cells), loose=True)
+    assert (loose.value, loose.method) == (pytest.approx(2 / 3), "exact, 1 unknown")
+
+
+def test_a_median_of_a_share_stays_one():
+    cells = trained([1] * 4).assign(accuracy_2x=[0.99, 1, 1, 1], final_loss=[0.99, 1, 1, 1])
+    assert (
+        measures.median(of(cells), "accuracy_2x").high
+        == 1
+        < measures.median(of(cells), "final_loss").high
+    )
+
+
 def test_steps_to_solve_are_censored_where_a_run_ended():
     """A run that had no time may have solved it in the next step; one that diverged never would."""
     steps = [10, 20, 30, 40, 50, NAN]

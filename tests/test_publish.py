@@ -271,5 +271,11 @@ def test_minutes_have_one_value_wherever_they_stand(whole, measured):
         f"Published: the full run, {len(whole):,} cells, {full['minutes']} minutes on 2 cores {how};"
         f" the default run: about {default['minutes']} minutes.\n"
     )
-    run = provenance.summarize(dict(list(whole.groupby("experiment"))), measured)
-    assert run["minutes"].tolist()[-1:] == ["83"] if measured else "minutes" not in run
+
+
+def test_the_table_of_the_run_adds_up_and_has_no_gaps(whole):
+    run = provenance.summarize(dict(list(whole.groupby("experiment"))))
+    *minutes, total = run["minutes of its cells"]
+    assert sum(minutes) == pytest.approx(total, abs=0.1 * len(minutes))
+    assert total == pytest.approx(whole["cell_s"].sum() / 60, abs=0.1)
+    assert run.notna().all(axis=None) and (run != "").all(axis=None)

@@ -179,7 +179,7 @@ ABOUT = {
 @pytest.mark.parametrize("name", FILES)
 def test_what_ships_is_complete_and_every_range_can_be_met(name):
     for statement in load(FOLDER / f"{name}.yaml"):
-        assert set(statement) == {"id", "source", "conditions", *ABOUT[name]}
+        assert set(statement) - {"also"} == {"id", "source", "conditions", *ABOUT[name]}
         judged = [c for c in statement["conditions"].values() if "accepted" in c]
         for accepted in (condition["accepted"] for condition in judged):
             for low, high in accepted.values() if isinstance(accepted, dict) else [accepted]:
@@ -281,12 +281,32 @@ def test_the_sources_that_are_files_exist():
                 assert (ROOT / statement["source"]).is_file()
 
 
+def test_the_gradient_claim_rests_on_interventions_as_they_were_fixed_in_causes():
+    """Cells, measure and range; the claim's one number is of such a condition where the run has it."""
+    [claim] = [one for one in load(FOLDER / "claims.yaml") if one["id"] == "vanishing_gradient"]
+    causes = {s["id"]: s["conditions"] for s in load(FOLDER / "causes.yaml")}
+    for name, (cause, condition) in {
+        "gradient cut": ("gradient_cut", "cut"),
+        "gradient helped": ("asked_everywhere", "asked everywhere"),
+    }.items():
+        fixed = {k: v for k, v in causes[cause][condition].items() if k != "shown"}
+        assert claim["conditions"][name] == fixed
+    assert claim["number"][0].startswith("{gradient cut.found}")
+
+
+def test_verdicts_are_reproduced_as_the_run_was_called(monkeypatch):
+    monkeypatch.setenv("SEQBENCH", f"snakemake --cores 4 --configfile {FULL}")
+    claims = load(FOLDER / "claims.yaml")
+    [command] = verdict_table(claims, findings(claims, Run({})))["reproduce"].unique()
+    assert command == f"snakemake --cores 4 --configfile {FULL} -- verdicts"
+
+
 def test_reproduce_makes_the_verdicts():
     """The command names a target that there is, and that rule asks for the judge's tables."""
     claims = load(FOLDER / "claims.yaml")
     table = verdict_table(claims, findings(claims, Run({})))
     [command] = table["reproduce"].unique()
-    target = re.fullmatch(r"snakemake --cores 4 (\w+)", command)[1]
+    target = re.fullmatch(r"snakemake --cores 4 -- (\w+)", command)[1]
     assert target in TARGETS
     rules = "\n".join(path.read_text() for path in ROOT.glob("workflow/rules/*.smk"))
     [body] = re.findall(rf"^rule {target}:\n((?:    .*\n|\n)+)", rules, re.MULTILINE)

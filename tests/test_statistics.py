@@ -76,6 +76,32 @@ def test_median_interval_covers(rng, n, low, high):
     assert low - 0.01 < skewed < high + 0.01
 
 
+@pytest.mark.parametrize("n", [3, 4, 5])
+@pytest.mark.parametrize(
+    ("law", "low"),
+    [
+        (reference.beta(8, 3), 0.925),  # measured 0.938 - 0.944
+        (reference.beta(60, 2), 0.925),  # measured 0.936 - 0.944
+        (reference.beta(1, 60), 0.925),  # measured 0.936 - 0.948
+        (reference.beta(0.5, 0.5), 0.875),  # most near 0 or 1; measured 0.892 - 0.920
+    ],
+)
+def test_the_interval_of_a_share_covers_and_stays_a_share(rng, n, law, low):
+    bounds = [median_interval(law.rvs(n, random_state=rng), share=True)[1:3] for _ in range(1000)]
+    assert np.min(bounds) >= 0 and np.max(bounds) <= 1
+    assert low < coverage(law.median(), iter(bounds).__next__) < 0.97
+
+
+def test_shares_may_be_0_or_all_alike():
+    assert median_interval([0, 0, 0, 0], share=True) == (0, 0, 0, "all runs alike")
+    assert math.isnan(median_interval([0, 0, 0, 0])[1])  # elsewhere a log is needed
+    *bounds, method = median_interval([0, 0, 0.01, 0.01], share=True)
+    assert bounds[:2] == [0.005, 0] and 0.01 < bounds[2] < 0.02
+    assert method == "t, clipped to 0 and 1"
+    assert median_interval([0.9] * 6, share=True)[3] == "order statistics"
+    assert math.isnan(median_interval([0.5, 0.6], share=True)[1])
+
+
 @pytest.mark.parametrize("n", [5, 10])
 def test_binomial_interval_is_exact(n):
     counts = np.arange(n + 1)

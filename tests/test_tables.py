@@ -6,14 +6,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from tests import synthetic
+from tests.conftest import shipped
 from tests.synthetic import NAN, run
-from workflow.scripts import distance_table
+from workflow.scripts import distance_table, read_outs_table
+from workflow.seqbench.config import check
 from workflow.seqbench.judging import compare
 from workflow.seqbench.judging.judge import findings
 from workflow.seqbench.judging.statements import load
-from workflow.seqbench.judging.verdicts import expectation_table, verdict_table
+from workflow.seqbench.judging.verdicts import expectation_table, not_held, verdict_table
 from workflow.seqbench.log import UserError
 from workflow.seqbench.results import comparisons, summaries
 from workflow.seqbench.results.selecting import read_table
@@ -402,6 +405,25 @@ def test_distances_are_in_order_and_unsolved_runs_take_longer_than_the_budget(tm
     assert "1 of 6 [0 %, 64 %]" in paths[2].read_text()
 
 
+def test_read_outs_stand_side_by_side(tmp_path):
+    """Ten at each length, each from the experiment that has it; a model may stand there twice."""
+    spec = ROOT / "workflow/figures.yaml"
+    pairs = yaml.safe_load(spec.read_text())["readout"]
+    models = {model for pair in pairs.values() for model in pair}
+    plan = check(shipped("workflow/presets/full.yaml"), local=False)
+    for name in ("recall", "readout"):
+        made = [(model, n) for model in plan.experiments[name]["models"] for n in (9, 3)]
+        frames = [trained([100] * 3, seq_len=n).assign(model=model) for model, n in made]
+        summary(pd.concat(frames), "training").to_parquet(tmp_path / f"{name}.parquet")
+    paths = [tmp_path / f"read_outs{suffix}" for suffix in (".csv", ".parquet", ".md", ".html")]
+    given = [tmp_path / f"{name}.parquet" for name in ("recall", "readout")]
+    read_outs_table.main(given, spec, *paths)
+    table = pd.read_parquet(paths[1])
+    assert table["seq_len"].tolist() == [3] * 10 + [9] * 10 and set(table["model"]) == models
+    assert table["read"].tolist() == ["last", "mean"] * 10
+    assert "| LSTM " in paths[2].read_text() and "3 of 3 [" in paths[2].read_text()
+
+
 # Tables as people read them
 
 
@@ -423,6 +445,7 @@ TABLES = {
     "scaling": lambda: comparisons.scaling(compared(), ["timing"]),
     "claims": verdicts,
     "expectations": expected,
+    "read_outs": lambda: summary(trained([100] * 3), "training").assign(name="LSTM", read="last"),
     "compare": lambda: pd.DataFrame(columns=compare.COLUMNS),
 }
 ELSEWHERE = {"gradient_flow", "attention", "fairness"}  # test_positions.py and test_fairness.py
@@ -462,6 +485,32 @@ def test_every_column_of_a_view_exists_in_its_table(name):
 def test_a_column_that_a_table_lacks_is_left_out():
     shown = tables.view("training", summary(trained([100] * 3), "training"))
     assert "chosen" not in shown and "solved" in shown
+
+
+def test_what_is_as_in_the_row_above_is_shown_once():
+    """The words of an expectation, not its findings; a condition of another one is said again."""
+    rows = [("a", "one"), ("a", "one"), ("a", "two"), ("b", "two")]
+    table = pd.DataFrame(rows, columns=["statement", "condition"])
+    table = table.assign(sentence="x", source="y", seq_len=pd.array([25, 50, None, None], "Int64"))
+    table = table.assign(
+        where=["", "", "3 to 9 tokens", ""], measure="median", options="of final_loss"
+    )
+    shown = tables.view("expectations", table)
+    assert shown["Expectation"].tolist() == ["x", "", "", "x"]
+    assert shown["Source"].tolist() == ["y", "", "", "y"]
+    assert shown["Where"].tolist() == ["one", "", "two", "two"]
+    assert shown["Tokens"].tolist() == ["25", "50", "3 to 9", "–"]
+    assert set(shown["Measure"]) == {"median of final loss"}
+
+
+def test_what_did_not_hold_is_a_table_of_its_own_or_a_sentence():
+    expectations = load(ROOT / "workflow/statements/expectations.yaml")
+    cells = trained([100] * 6, "lstm_bias_1", 50)
+    judged = findings(expectations, run(forget_bias_cells=cells.assign(**synthetic.TRAINED)))
+    table = not_held(expectations, judged)
+    assert table["statement"].tolist() == ["forget_bias_unsolved"]
+    assert "A forget bias of 1" in tables.markdown(tables.not_held(table))
+    assert tables.not_held(not_held(expectations, findings(expectations, run()))).startswith("All ")
 
 
 def test_tables_for_people_read_well():

@@ -124,6 +124,9 @@ CAUSES += ("curriculum",)
 # Experiments that it shows where the run has them.
 BESIDE = ("forget_bias_batch8", "forget_bias_batch128", "recall_positions")
 
+# Experiments of which the table `read_outs` is made.
+READ_OUTS = ("recall", "readout")
+
 # What shows a run, and the table without which it cannot be made.
 SHOWN = {f"figures/{plan.figure(name)}.png": name for name in plan.names()} | {
     "figures/forward_ram.png": "timing",
@@ -156,6 +159,7 @@ def tables_of(run):
     names = ["ratios", "scaling", "distance", "gradient_flow", "attention", "fairness"]
     names += ["findings", "verdicts", "causes", "expectations", "audit"]
     names += ["answers", "recall_answers"]
+    names += ["read_outs"] * (not {*READ_OUTS} - {*plan.names(on_demand=False)})
     for experiment in plan.names(on_demand=False):
         names += [experiment, f"{experiment}_cells", f"{experiment}_{plan.lists(experiment)}"]
     return [f"{run}/tables/{name}.parquet" for name in names]

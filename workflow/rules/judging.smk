@@ -4,6 +4,7 @@ in:  workflow/statements/*.yaml, the cells and curves of the experiments
 out: <results>/tables/findings.{csv,parquet}          one row per statement, condition and length
      <results>/tables/{verdicts,causes,expectations,audit,answers,recall_answers}.{csv,parquet,md}
      <results>/tables/claims.{md,html}                claim, verdict, one number
+     <results>/tables/not_held.{md,html}              causes and expectations that do not hold
      <results>/tables/compare.{csv,parquet,md}        this run against the published one, or `against`; on demand
 """
 
@@ -35,6 +36,8 @@ rule judge:
         judged_tables=[
             "<results>/tables/claims.md",
             in_report("<results>/tables/claims.html", "table", "Verdicts", "claims"),
+            "<results>/tables/not_held.md",
+            in_report("<results>/tables/not_held.html", "table", "Verdicts", "what did not hold"),
             *table("verdicts", "Verdicts"),
             *table("causes", "Verdicts"),
             *table("expectations", "Verdicts"),
@@ -59,6 +62,7 @@ rule verdicts:
         rules.comparison_tables.output,
         rules.position_tables.output,
         rules.distance_table.output,
+        rules.read_outs_table.output if "read_outs" in str(tables_of(plan.results)) else [],
 
 
 # The run that this one is compared with, and the tables that are.

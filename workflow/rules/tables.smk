@@ -7,6 +7,7 @@ out: <results>/tables/EXPERIMENT.{csv,parquet,md}     one row per (model, seq_le
      <results>/tables/EXPERIMENT_curves.parquet       one row per training step
      <results>/tables/{ratios,scaling}.*              what the times say
      <results>/tables/{distance,gradient_flow,attention}.*   what the trainings of `recall` say
+     <results>/tables/read_outs.*                     those of `recall` and `readout` side by side
      <results>/tables/fairness.*                      what each model is given
 """
 
@@ -134,6 +135,28 @@ rule distance_table:
         "../../envs/report.yaml"
     script:
         "../scripts/distance_table.py"
+
+
+rule read_outs_table:
+    """Put what each model learns with its last position read beside what it does with the mean of all."""
+    input:
+        experiments=expand("<results>/tables/{name}.parquet", name=READ_OUTS),
+        spec=static("figures.yaml"),
+        views=static("views.yaml"),
+    output:
+        csv="<results>/tables/read_outs.csv",
+        parquet="<results>/tables/read_outs.parquet",
+        md="<results>/tables/read_outs.md",
+        html=in_report("<results>/tables/read_outs.html", "table", "Recall", "read_outs"),
+    params:
+        code=digest("workflow.scripts.read_outs_table"),
+    log:
+        "<results>/logs/read_outs_table.log",
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    script:
+        "../scripts/read_outs_table.py"
 
 
 rule fairness_table:

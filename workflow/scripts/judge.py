@@ -11,12 +11,13 @@ from workflow.seqbench.showing import tables
 
 expectations = verdicts.expectation_table, partial(tables.view, "expectations")
 answers = verdicts.answer_table, tables.answers
-# Of each table: the file of its statements, how it is made of findings, and how people see it.
+# Of each table: the files of its statements, how it is made of findings, and how people see it.
 TABLES = {
     "verdicts": ("claims", verdicts.verdict_table, tables.verdicts),
     "claims": ("claims", verdicts.verdict_table, partial(tables.view, "claims")),
     "causes": ("causes", *expectations),
     "expectations": ("expectations", *expectations),
+    "not_held": ("causes expectations", verdicts.not_held, tables.not_held),
     "audit": ("audit", verdicts.audit_table, tables.audit),
     "answers": ("answers", *answers),
     "recall_answers": ("recall_answers", *answers),
@@ -32,8 +33,8 @@ def main(statement_files, cells, original, findings_tables, judged_tables):
     of_file = dict(zip(names, statements.load_all(*statement_files), strict=True))
     judged = findings([statement for file in of_file.values() for statement in file], run)
     tables.write(judged, *findings_tables)
-    for name, (file, make, show) in TABLES.items():
-        table = make(of_file[file], judged)
+    for name, (files, make, show) in TABLES.items():
+        table = make([statement for file in files.split() for statement in of_file[file]], judged)
         paths = [path for path in judged_tables if Path(path).stem == name]
         tables.write(table, *paths, shown=show(table))
 

@@ -43,7 +43,7 @@ def main(files, run, sweeps, config, reference, page, results):
     }
     everything = pd.concat(cells[name] for name in cells if name not in sweeps)
     minutes = provenance.minutes_of(everything, Path(run, "manifest.json"))
-    made_on = provenance.summarize(cells, minutes)
+    made_on = provenance.summarize(cells)
     tables.write(made_on, fresh / "tables/run.csv", fresh / "tables/run.md")
     times, sentence = provenance.times(everything, minutes)
     tables.write(times, fresh / "tables/times.csv", fresh / "tables/times.md")

@@ -20,7 +20,7 @@ from workflow.seqbench.results.statistics import CONFIDENCE
 HOLDS, FAILS, UNDECIDED, REPORTED = "holds", "fails", "undecided", "reported"
 COLUMNS = ["statement", "condition", "at", "experiment", "models", "seq_len", "where", "measure"]
 COLUMNS += ["options", "value", "low", "high", "confidence", "n", "method", "limit", "note"]
-COLUMNS += ["accepted_low", "accepted_high", "outcome", "decide"]
+COLUMNS += ["accepted_low", "accepted_high", "outcome", "decide", "shards"]
 
 
 def findings(statements, run):
@@ -32,7 +32,7 @@ def findings(statements, run):
         for row in condition_findings(condition, run)
     ]
     whole = {"seq_len": "Int64", "n": "Int64"}
-    texts = {key: "" for key in ("where", "options", "method", "note", "decide")}
+    texts = {key: "" for key in ("where", "options", "method", "note", "decide", "shards")}
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
     return table.astype(dict.fromkeys(texts, object)).fillna(texts).astype(whole)
 
@@ -54,6 +54,7 @@ def condition_findings(condition, run):
         row = about | named(condition) | {"where": where, "note": str(missing), "n": 0}
         yield row | lacking(condition.get("accepted"), missing, about)
         return
+    about["shards"] = ", ".join(folders(experiments, selections))
     machines = {machine for s in selections for machine in s.cells.get("cpu_model", ())}
     parts = [incomplete(run.table(f"{name}_cells")) for name in dict.fromkeys(experiments)]
     parts += [f"{len(machines)} CPU models"] * (len(machines) > 1)
@@ -69,6 +70,12 @@ def condition_findings(condition, run):
             accepted = specification.get("accepted")
             accepted = accepted.get(seq_len) if isinstance(accepted, dict) else accepted
             yield about | named(specification) | row | judged(estimate, accepted, confidence)
+
+
+def folders(experiments, selections):
+    """The folders of the selected cells, below that of the run; a model that only took turns has none."""
+    pairs = zip(experiments, selections, strict=True)
+    return sorted({f"{name}/model~{model}/" for name, s in pairs for model in s.cells["model"]})
 
 
 def named(specification):

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pandas as pd
 
 from workflow.seqbench.judging.judge import FAILS, HOLDS, REPORTED, UNDECIDED, outcomes, verdict_on
+from workflow.seqbench.log import command
 from workflow.seqbench.showing.text import finding
 
 
@@ -34,27 +35,29 @@ def verdict_table(claims, findings):
             if UNDECIDED in outcomes(part)
             for decide, rows_alike in part[part["decide"] != ""].groupby("decide", sort=False)
         ]
-        shards = {
-            f"{experiment}/model~{model}/"
-            for row in of_claim.itertuples()
-            for experiment in row.experiment.split(" / ")
-            for model in row.models.split(" / ")
-        }
+        shards = {shard for row in of_claim["shards"] for shard in row.split(", ") if shard}
         rows.append(
             {
                 "claim": claim["id"],
                 "quote": claim["quote"],
                 "verdict": verdict,
-                "number": filled(claim["number"], of_claim)[0] if "number" in claim else "",
+                "number": number_of(claim, of_claim),
                 "depends_on": "" if agree else " | ".join(f"{n}: {w}" for n, w in words.items()),
                 "evidence": " | ".join(evidence),
                 "would_decide": " | ".join(would_decide),
                 "rule": claim["rule"],
                 "shards": ", ".join(sorted(shards)),
-                "reproduce": "snakemake --cores 4 verdicts",
+                "reproduce": f"{command()} -- verdicts",
             }
         )
     return pd.DataFrame(rows)
+
+
+def number_of(claim, findings):
+    """A claim in one number: the first of those it names that the run has, else nothing."""
+    numbers = claim.get("number", [])
+    numbers = [numbers] if isinstance(numbers, str) else numbers
+    return next(filter(None, (filled(number, findings)[0] for number in numbers)), "")
 
 
 def in_words(part):
@@ -87,12 +90,19 @@ def expectation_table(expectations, findings):
     return joined(expectations, findings, ["sentence", "source"])
 
 
+def not_held(expectations, findings):
+    """The part of the table `expectations` that fails."""
+    return expectation_table(expectations, findings[findings["outcome"] == FAILS])
+
+
 def answer_table(answers, findings):
     """The table `answers`: one sentence each, its conditions replaced by what the run shows of them."""
     rows = []
     for answer in answers:
-        text, lacking = filled(answer["sentence"], findings[findings["statement"] == answer["id"]])
+        of_answer = findings[findings["statement"] == answer["id"]]
+        text, lacking = filled(answer["sentence"], of_answer)
         text = text or f"This run does not say: {'; '.join(lacking)}."
+        text = f"{text} {filled(answer.get('also', ''), of_answer)[0]}".strip()
         rows.append({"answer": answer["id"], "title": answer["title"], "text": text})
     return pd.DataFrame(rows)
 

@@ -47,7 +47,7 @@ def entry(plan, experiment, model, seq_len):
         "state_bytes_fixed": fixed,
         "lr": settings.get("lr", math.nan),
         "budget_steps": settings.get("steps", 0),
-        **tuning_effort(plan, model if trains else None),
+        **tuning_effort(plan, experiment, model, seq_len),
     }
 
 
@@ -59,12 +59,17 @@ def state_bytes(core, seq_len):
     return core.state_bytes(seq_len) - growth * seq_len, growth
 
 
-def tuning_effort(plan, model):
-    """Trainings spent on a model's learning rate, and their steps where none ends early."""
+def tuning_effort(plan, experiment, model, seq_len):
+    """Trainings spent on the learning rate of these cells, and their steps where none ends early.
+
+    None where the rate is a fixed one.
+    """
+    trained = plan.config["models"][model].get("training", {})
+    tuned = trained.get("lr", plan.experiments[experiment].get("lr")) == "tuned"
     budgets = [
-        plan.settings(experiment, **cell)["steps"]
-        for experiment in plan.names("training", swept=True)
-        for cell in plan.cells(experiment)
-        if cell["model"] == model
+        plan.settings(sweep, **cell)["steps"]
+        for sweep in plan.names("training", swept=True)
+        for cell in plan.cells(sweep)
+        if tuned and (cell["model"], cell["seq_len"]) == (model, seq_len)
     ]
     return {"tuning_trainings": len(budgets), "tuning_steps": sum(budgets)}

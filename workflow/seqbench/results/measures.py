@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from workflow.seqbench.results import statistics
+from workflow.seqbench.results.schemas import limit_of
 from workflow.seqbench.results.statistics import CONFIDENCE, Law, binomial_interval, log_ratio
 
 MISFIT = 0.1  # a fitted law that misses a length by more says nothing
@@ -40,7 +41,8 @@ class Estimate(NamedTuple):
 def median(a, of="time_s", confidence=CONFIDENCE):
     """Median of a column over processes or seeds."""
     values = a.cells[of].dropna()
-    return Estimate.of(statistics.median_interval(values, confidence), len(values))
+    interval = statistics.median_interval(values, confidence, share=limit_of(of) == "share")
+    return Estimate.of(interval, len(values))
 
 
 def ratio(a, b, of="time_s", confidence=CONFIDENCE):
@@ -189,9 +191,10 @@ def overtakes(a, of="time_s", confidence=CONFIDENCE):
     return Estimate.of(result, len(values), scale="log")
 
 
-def solved_share(a, by=math.inf, confidence=CONFIDENCE):
-    """Share of runs solved by a step, or within their budget."""
-    return share(a.cells["solved_step"] <= by, cut_short(a.cells, by), confidence)
+def solved_share(a, by=math.inf, loose=False, confidence=CONFIDENCE):
+    """Share of runs solved by a step, or within their budget; loose: by one evaluation that passes."""
+    solved = a.cells["solved_step_loose" if loose else "solved_step"] <= by
+    return share(solved, cut_short(a.cells, by) & ~solved, confidence)
 
 
 def zero_loss_share(a, loss, by, confidence=CONFIDENCE):
@@ -234,6 +237,23 @@ def gradient_predicts(a, vanished, confidence=CONFIDENCE):
     median_share = a.cells["gradient_share_initial"].median()
     note = f"{median_share:.0e} of the gradient, {solved.sum()} solved"
     return share(arrives == solved, cut_short(a.cells), confidence)._replace(note=note)
+
+
+def separating_share(a, confidence=CONFIDENCE):
+    """Share of the gradient before training above which runs are solved, in as many runs as may be.
+
+    The lowest of the thresholds, half-way between two runs on logs, that are right of the most runs.
+    It is chosen to fit the runs that it is tried on, and so has no interval.
+    """
+    known = a.cells[~cut_short(a.cells)].sort_values("gradient_share_initial")
+    shares, solved = known["gradient_share_initial"].to_numpy(), known["solved_step"].notna()
+    between = np.sqrt(shares[1:] * shares[:-1])
+    right = [int(((shares > threshold) == solved).sum()) for threshold in between]
+    if not right:
+        return Estimate(n=len(known), method="not enough runs")
+    where = span(sorted(set(known["seq_len"])))
+    best, note = between[np.argmax(right)], f"right in {max(right)} of {len(known)}"
+    return Estimate(best, n=len(known), method="chosen to fit, no interval", where=where, note=note)
 
 
 def by_seed(a, b):
@@ -329,7 +349,7 @@ MEASURES = {
     measure.__name__: measure
     for measure in (
         *(median, ratio, mean_ratio, crossing, slope, overtakes, solved_share, zero_loss_share),
-        *(distance_share, gradient_predicts, steps_to_solve, steps_ratio, loss_at),
-        margin_over_floor,
+        *(distance_share, gradient_predicts, separating_share, steps_to_solve, steps_ratio),
+        *(loss_at, margin_over_floor),
     )
 }

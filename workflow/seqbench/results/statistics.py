@@ -27,12 +27,16 @@ def not_enough(n, value=math.nan):
     return float(value), math.nan, math.nan, f"not enough runs (n = {n})"
 
 
-def median_interval(values, confidence=CONFIDENCE):
+def median_interval(values, confidence=CONFIDENCE, share=False):
     """Median of positive values with an interval: (median, low, high, name of the method).
 
     From order statistics where n allows it (n >= 6 at 95 %; Hahn & Meeker 1991, section 5.2),
     else a t-interval on logs (n >= 3), which assumes that the logs are normal. Below that the
     bounds are NaN: there are not enough runs to say.
+
+    share: values are from 0 to 1, both included. The t-interval is then one on the values, clipped to
+    0 and 1; where all runs are alike it is a point, which the method says. Coverage at n = 3 to 5:
+    0.93 - 0.96 of shares that gather somewhere, also near 0 or 1; 0.89 - 0.92 of those at both ends.
     """
     values = np.sort(np.asarray(values, dtype=float))
     n = len(values)
@@ -43,6 +47,10 @@ def median_interval(values, confidence=CONFIDENCE):
     # The interval [x(rank), x(n + 1 - rank)] leaves out each tail with P(Bin(n, 1/2) < rank).
     if rank >= 1:
         return median, float(values[rank - 1]), float(values[n - rank]), "order statistics"
+    if n >= MIN_RUNS and share:
+        low, high = np.clip(t_interval(values, confidence), 0, 1)
+        method = "t, clipped to 0 and 1" if values[0] < values[-1] else "all runs alike"
+        return median, float(low), float(high), method
     if n >= MIN_RUNS and values[0] > 0 and values[-1] < math.inf:
         low, high = np.exp(t_interval(np.log(values), confidence))
         return median, float(low), float(high), "t on logs"

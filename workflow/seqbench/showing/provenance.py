@@ -11,16 +11,11 @@ from workflow.seqbench.results.manifest import moment
 CELL = ["experiment", "model", "seq_len", "seed"]
 
 
-def summarize(cells, minutes=None):
-    """One row an experiment from {experiment: its cells table}, and one for all of them.
-
-    Cells of several experiments run in turns, so only the row for all has minutes, where they are
-    known.
-    """
+def summarize(cells):
+    """One row an experiment from {experiment: its cells table}, and one for all of them."""
     rows = [row_of(experiment, frame) for experiment, frame in cells.items()]
     rows.append(row_of("all", pd.concat(cells.values(), ignore_index=True)))
-    rows[-1] |= {} if minutes is None else {"minutes": f"{minutes:.0f}"}
-    return pd.DataFrame(rows).fillna("")
+    return pd.DataFrame(rows)
 
 
 def row_of(experiment, frame):
@@ -29,6 +24,7 @@ def row_of(experiment, frame):
     return {
         "experiment": experiment,
         "cells": len(frame),
+        "minutes of its cells": round(frame["cell_s"].sum() / 60, 1),  # some run side by side
         "not ok": int((frame["status"] != "ok").sum()),
         "first cell": started.min().strftime("%Y-%m-%d %H:%M"),
         "last cell (UTC)": started.max().strftime("%H:%M"),

@@ -1,6 +1,7 @@
 """Tables as files, and as people read them by the column specifications of workflow/views.yaml."""
 
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from textwrap import fill
 
@@ -43,14 +44,18 @@ def views():
 
 
 def view(name, table):
-    """The view NAME of a table, as a frame of texts."""
+    """The view NAME of a table, as a frame of texts; `once`: blank where it is as in the row above."""
     columns = {}
     for label, (*keys, form) in views()[name].items():
         if not keys:
             keys, form = [form], "number"
         if set(keys) <= set(table):
-            values = zip(*(table[key].tolist() for key in keys), strict=True)
-            columns[label] = [getattr(text, form)(*row) for row in values]
+            values = [*zip(*(table[key].tolist() for key in keys), strict=True)]
+            if form == "once":
+                pairs = pairwise([None, *values])
+                columns[label] = ["" if row == above else row[0] for above, row in pairs]
+            else:
+                columns[label] = [getattr(text, form)(*row) for row in values]
     return pd.DataFrame(columns)
 
 
@@ -133,6 +138,11 @@ def verdicts(table):
     return "\n".join([*parts, f"All of them again: `{table['reproduce'].iloc[0]}`", ""])
 
 
+def not_held(table):
+    """The findings that fail, or a sentence if there are none."""
+    return view("expectations", table) if len(table) else "All that was decided holds.\n"
+
+
 def answers(table):
     """The answers as a Markdown list."""
     lines = (f"- **{row.title}.** {row.text}" for row in table.itertuples())
@@ -149,6 +159,7 @@ def audit(table):
     for part, (title, *left_out) in PARTS.items():
         rows, keys = table[table["part"] == part], ["step", "condition", "sentence"]
         wide = rows.pivot_table("found", keys, "column", "first", fill_value="–", sort=False)
+        wide = wide[rows.sort_values("seq_len", kind="stable")["column"].unique()]
         wide = wide.reset_index().drop(columns=left_out, errors="ignore")
         wide["sentence"] = wide.pop("sentence")  # as the last column
         parts.append(f"{title}:\n\n{markdown(wide.rename(columns=AUDIT))}")

@@ -77,6 +77,18 @@ def longer(accuracy, error):
     return number(accuracy)
 
 
+def place(seq_len, where):
+    """The length, or the lengths, that a finding speaks of."""
+    return where.removesuffix(" tokens") or "–" if missing(seq_len) else whole(seq_len)
+
+
+def measured(measure, options):
+    """ "median of final loss" for a measure and its options."""
+    return (
+        f"{measure} {options}".replace("_", " ").replace("loose True", "by one evaluation").strip()
+    )
+
+
 def total(*values):
     return str(sum(values))
 
