@@ -20,7 +20,7 @@ def main(table, cells, curves, mplstyle, png, svg):
     # What the training loss is of, where the floors are not.
     loss = style.SPEC["losses"].get(cells["experiment"].iloc[0])
     names = summary[summary["solved"] > 0].groupby("seq_len").size().max()
-    bottom = BELOW - ROW * max(np.nan_to_num(names) - 0.6, 0)
+    bottom = BELOW - ROW * max(np.nan_to_num(names) - 0.3, 0)
     size = (5.6, 1.3 + len(lengths) * (0.35 + 0.31 * (5 - bottom)))
     shape = {"size": size, "panels": len(lengths), "columns": 1, "about": {"loss": loss}}
     shape |= {"sharex": True, "sharey": True}

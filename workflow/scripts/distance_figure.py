@@ -34,12 +34,11 @@ def finding(table):
     steps = far["steps_to_solve_median"].sort_values()
     solved, rest = steps[np.isfinite(steps)], steps[np.isinf(steps)].index
     ends = dict.fromkeys(solved.index[[0, -1]] if len(solved) else ())  # the fewest, the most
-    parts = [" to ".join(f"{solved[m]:,.0f} steps for {style.title_of(m)}" for m in ends)]
+    parts = [" to ".join(f"{solved[m]:,.0f} for {style.title_of(m)}" for m in ends)]
     for model in rest:
-        row = far.loc[model]
-        share = f"{row['solved']} of {row['n']} runs of {style.title_of(model)}"
-        parts.append(f"{share} do it in {row['budget_steps']:,}")
-    return f"Recall over {longest} tokens: {'; '.join(filter(None, parts))}"
+        count = "{solved} of {n}".format(**far.loc[model])
+        parts.append(f"{style.title_of(model)} gets there in {count} runs")
+    return f"Steps to recall over {longest} tokens: {'; '.join(filter(None, parts))}"
 
 
 def draw_shares(axis, table):
