@@ -215,7 +215,8 @@ def test_a_cell_depends_on_its_own_model_and_on_no_figure():
 
 
 def test_tables_and_figures_need_no_model():
-    for script in ("comparison_tables", "distance_table", "judge", "call_figure", "curves_figure"):
+    scripts = ("comparison_tables", "distance_table", "read_outs_table", "judge", "call_figure")
+    for script in (*scripts, "curves_figure"):
         files = sources.sources(f"workflow.scripts.{script}")
         assert not any("/models/" in file or "/measuring/" in file for file in files), script
 

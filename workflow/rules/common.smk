@@ -159,7 +159,7 @@ def tables_of(run):
     names = ["ratios", "scaling", "distance", "gradient_flow", "attention", "fairness"]
     names += ["findings", "verdicts", "causes", "expectations", "audit"]
     names += ["answers", "recall_answers"]
-    names += ["read_outs"] * (not {*READ_OUTS} - {*plan.names(on_demand=False)})
+    names += ["read_outs"] * (not set(READ_OUTS) - set(plan.names(on_demand=False)))
     for experiment in plan.names(on_demand=False):
         names += [experiment, f"{experiment}_cells", f"{experiment}_{plan.lists(experiment)}"]
     return [f"{run}/tables/{name}.parquet" for name in names]

@@ -62,7 +62,8 @@ rule verdicts:
         rules.comparison_tables.output,
         rules.position_tables.output,
         rules.distance_table.output,
-        rules.read_outs_table.output if "read_outs" in str(tables_of(plan.results)) else [],
+        [*rules.read_outs_table.output]
+        * (not set(READ_OUTS) - set(plan.names(on_demand=False))),
 
 
 # The run that this one is compared with, and the tables that are.

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from workflow.seqbench.results import statistics
-from workflow.seqbench.results.schemas import limit_of
+from workflow.seqbench.results.schemas import columns
 from workflow.seqbench.results.statistics import CONFIDENCE, Law, binomial_interval, log_ratio
 
 MISFIT = 0.1  # a fitted law that misses a length by more says nothing
@@ -41,8 +41,13 @@ class Estimate(NamedTuple):
 def median(a, of="time_s", confidence=CONFIDENCE):
     """Median of a column over processes or seeds."""
     values = a.cells[of].dropna()
-    interval = statistics.median_interval(values, confidence, share=limit_of(of) == "share")
+    interval = statistics.median_interval(values, confidence, share=is_share(of))
     return Estimate.of(interval, len(values))
+
+
+def is_share(column):
+    """Whether shards.yaml limits a column to shares, from 0 to 1."""
+    return any(columns(kind).get(column, ())[3:] == ("share",) for kind in ("timing", "training"))
 
 
 def ratio(a, b, of="time_s", confidence=CONFIDENCE):

@@ -19,13 +19,6 @@ def columns(kind):
 
 
 @cache
-def limit_of(column):
-    """Allowed values of a column of either kind: a list, a name of `shards.LIMITS`, or None."""
-    _, _, _, limit = (columns("timing") | columns("training")).get(column, (None,) * 4)
-    return limit
-
-
-@cache
 def layout(kind):
     """Names and types of the columns as text: what a digest of the code takes of them."""
     return str({name: row[::2] for name, row in columns(kind).items()})
