@@ -122,7 +122,7 @@ def either(names):
 CAUSES = ("recall", "readout", "forget_bias", "gradient_cut", "asked_at_end", "asked_everywhere")
 CAUSES += ("curriculum",)
 # Experiments that it shows where the run has them.
-BESIDE = ("forget_bias_batch8", "forget_bias_batch128", "recall_positions")
+BESIDE = ("forget_bias_batch8", "forget_bias_batch128", "recall_positions", "uniform_attention")
 
 # Experiments of which the table `read_outs` is made.
 READ_OUTS = ("recall", "readout")
