@@ -145,8 +145,11 @@ def not_held(table):
 
 def answers(table):
     """The answers as a Markdown list."""
-    lines = (f"- **{row.title}.** {row.text}" for row in table.itertuples())
-    return "".join(f"{fill(line, 150, subsequent_indent='  ')}\n" for line in lines)
+    lines = (
+        f"- **{row.title}.** {row.text}".replace(" %", "\u00a0%") for row in table.itertuples()
+    )
+    text = "".join(f"{fill(line, 150, subsequent_indent='  ')}\n" for line in lines)
+    return text.replace("\u00a0%", " %")
 
 
 def audit(table):
