@@ -26,7 +26,7 @@ from workflow.seqbench.showing import tables
 BARE = """
 rule all:
     input:
-        expand("results/{{model}}/{{seq_len}}/{{seed}}.txt", model="ab", seq_len=range(1, 11), seed=range({seeds})),
+        expand("results/{{model}}/{{seq_len}}/{{seed}}.txt", model=["a", "b"], seq_len=range(1, 11), seed=range({seeds})),
 
 
 rule cell:

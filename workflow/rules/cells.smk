@@ -23,13 +23,13 @@ rule timing_cell:
         code=asks(plan.code),
     log:
         "<results>/logs/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
-    priority: lambda wildcards: plan.priority(**dict(wildcards.items()))
+    priority: described(lambda wildcards: plan.priority(**dict(wildcards.items())))
     # It has the machine for itself: all cores here, a node that is not shared on a cluster. Slurm
     # reads slurm_extra, a profile for another scheduler whole_node.
     threads: all_cores if HERE else asks(plan.threads)
     resources:
         mem_mb=needs("mem_mb"),
-        runtime=needs("runtime"),
+        runtime=None if HERE else needs("runtime"),
         gpu=asks(plan.gpu),
         attempts_left=0 if HERE else attempts_left,
         cells=1,
@@ -55,11 +55,11 @@ rule training_cell:
         code=asks(plan.code),
     log:
         "<results>/logs/{experiment}/model~{model}/seq_len~{seq_len}/seed~{seed}.log",
-    priority: lambda wildcards: plan.priority(**dict(wildcards.items()))
+    priority: described(lambda wildcards: plan.priority(**dict(wildcards.items())))
     threads: asks(plan.threads)
     resources:
         mem_mb=needs("mem_mb"),
-        runtime=needs("runtime"),
+        runtime=None if HERE else needs("runtime"),
         gpu=asks(plan.gpu),
         attempts_left=0 if HERE else attempts_left,
         cells=1,

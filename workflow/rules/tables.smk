@@ -98,7 +98,7 @@ rule position_tables:
     """Summarise over seeds what reaches, and what is looked at, at each position of a sequence."""
     input:
         unknown_table("gradient_flow"),
-        shards=plan.shards("recall"),
+        shards=lambda wildcards: plan.shards("recall"),
         views=static("views.yaml"),
     output:
         gradient_flow=table("gradient_flow", "Recall"),
@@ -199,7 +199,7 @@ for experiment in plan.names():
         name:
             experiment
         input:
-            plan.shards(experiment),
+            lambda wildcards, experiment=experiment: plan.shards(experiment),
             multiext(f"<results>/tables/{experiment}", ".csv", ".parquet", ".md"),
             f"<results>/tables/{experiment}_cells.parquet",
             f"<results>/tables/{experiment}_{plan.lists(experiment)}.parquet",
