@@ -1,8 +1,11 @@
 """The workflow used from elsewhere: in another working directory, and as a module of another workflow."""
 
+import json
+import re
 import subprocess
 
 import pandas as pd
+import pyarrow.parquet as pq
 import yaml
 
 from tests.conftest import BIN, ROOT, SMOKE, shipped
@@ -65,6 +68,12 @@ def test_in_another_working_directory(tmp_path):
     assert (there / JUDGED[1]).stat().st_size > 1e6
     assert sorted((ROOT / "results").iterdir()) == before
     assert "Nothing to be done" in snakemake(*call, cwd=tmp_path)
+
+    # What a shard says of how it is made again holds in that folder.
+    shard = there / "results/timing/model~lstm/seq_len~50/seed~1.parquet"
+    command = json.loads(pq.read_schema(shard).metadata[b"provenance"])["command"].split()
+    said = snakemake("--dry-run", *command[command.index("--snakefile") :], cwd=there)
+    assert re.search(r"^timing_cell +1$", said, re.MULTILINE)
 
 
 def test_as_a_module_of_another_workflow(tmp_path):

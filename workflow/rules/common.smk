@@ -178,7 +178,7 @@ def shown_beside(run):
 
 
 remember_call(
-    os.path.relpath(ROOT / "Snakefile"),
+    os.path.relpath(workflow.main_snakefile),
     [os.path.relpath(path) for path in workflow.overwrite_configfiles],
     workflow.config_settings.config_args,
 )
