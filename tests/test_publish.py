@@ -61,7 +61,7 @@ def test_the_page_of_results_holds_every_table_and_figure_under_its_heading(made
             assert re.sub(r"\W", "", line) in lines, path.name
     for name in ("time", "decode"):
         assert f"(../results/reference/cpu/figures/{name}.png)" in text
-    assert "*decode: Time and RAM of one call against sequence length;" in text
+    assert "*decode: Time and RAM of one call against the number of tokens" in text
     # Each heading is in the contents, leads to itself and has something under it.
     headings = re.findall(r"^##+ (.+)$", text, re.MULTILINE)
     linked = re.findall(r"^ *- \[(.+)\]\(#(.+)\)$", text, re.MULTILINE)
