@@ -271,7 +271,7 @@ def test_a_cell_can_be_explored_down_to_its_samples(open_page, run):
     tab.keyboard.press("Enter")
     settle(tab)
     assert "cell=transformer,500" in tab.url
-    assert "transformer at 500 tokens" in tab.inner_text("#cell-text")
+    assert "Transformer (original) at 500 tokens" in tab.inner_text("#cell-text")
     ticks = tab.locator("#cell-view .layer_1_marks path")
     assert ticks.count() == len(cell)
     assert tab.locator("#cell-rows tbody tr").count() == cell["seed"].nunique()

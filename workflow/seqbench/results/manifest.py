@@ -17,7 +17,7 @@ SAMPLING = ["warmup_s", "sampling_s"]  # of timing cells: what is done to measur
 
 
 def write(path, plan, jobs, **about):
-    """Write the manifest of a run; {shard: log, None where it was not begun} of the cells that it lacks.
+    """Write the manifest of a run; {shard: log, or "" where it was not begun} of the cells that it lacks.
 
     jobs: (wildcards, shard, log, seconds that its job took or None) of each cell that was asked
     for; about: more to say of the run.
@@ -31,7 +31,7 @@ def write(path, plan, jobs, **about):
     table["done"] = [bool(row) for row in rows]
     began = moment(about["began"]).timestamp()  # a log may be an earlier run's
     begun = [Path(log).is_file() and Path(log).stat().st_mtime >= began for log in table["log"]]
-    table["log"] = table["log"].where(begun, None)
+    table["log"] = table["log"].where(begun, "")
     table = table.join(pd.DataFrame([row or {} for row in rows], columns=COLUMNS + SAMPLING))
     parts = {}
     for experiment, cells in table.groupby("experiment"):
@@ -41,7 +41,7 @@ def write(path, plan, jobs, **about):
             "cells": {
                 "expected": len(cells),
                 "done": len(done),
-                "failed": int(lacking["log"].notna().sum()),
+                "failed": int((lacking["log"] != "").sum()),
             },
             "status": Counter(done["status"]),
             "lacking": lacking["shard"].tolist(),
