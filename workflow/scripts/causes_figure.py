@@ -107,7 +107,8 @@ def draw_dose(axis, run, looks, vanished):
     shortest, longest = (cells[cells["seq_len"] == lengths[i]] for i in (0, -1))
     lost = shortest.groupby("model")["solved"].transform("sum") == 0
     for part, height in ((shortest[~lost], bottom), (shortest[lost], under), (longest, top)):
-        name_clusters(axis, part, looks, height)
+        if len(part):
+            name_clusters(axis, part, looks, height)
     right = [measures.gradient_predicts(biases.at(n), vanished).value for n in lengths]
     share = style.span(right, percent)
     title(axis, f"Dose and response: one threshold is right in {share}")
@@ -201,10 +202,12 @@ def draw_moments(axis, run, looks):
     columns = ["loss_drop_step", "attention_rise_step"]
     legend(axis, draw_points(axis, part.cells, looks, *columns))
     steps = part.cells[columns].astype(float)
+    steps = steps.where(steps > 0).fillna(
+        part.cells["budget_steps"].max()
+    )  # where in none or at once
     limits = 0.8 * steps.min(axis=None), 1.25 * steps.max(axis=None)
-    if np.isfinite(limits).all():
-        axis.plot(limits, limits, **style.DASHED)
-        axis.set(xlim=limits, ylim=limits)
+    axis.plot(limits, limits, **style.DASHED)
+    axis.set(xlim=limits, ylim=limits)
     for one in (axis.xaxis, axis.yaxis):
         style.plain_log_ticks(one, factors=(1, 2, 3, 5))
     axis.set(xlabel="step at which the loss drops", ylabel="step at which attention finds it")
