@@ -124,8 +124,9 @@ CAUSES += ("curriculum",)
 # Experiments that it shows where the run has them.
 BESIDE = ("forget_bias_batch8", "forget_bias_batch128", "recall_positions", "uniform_attention")
 
-# Experiments of which the table `read_outs` is made.
+# Experiments of which the table `read_outs` is made, and whether the default target makes all of them.
 READ_OUTS = ("recall", "readout")
+HAS_READ_OUTS = {*READ_OUTS} <= {*plan.names(on_demand=False)}
 
 # What shows a run, and the table without which it cannot be made.
 SHOWN = {f"figures/{plan.figure(name)}.png": name for name in plan.names()} | {
@@ -159,7 +160,7 @@ def tables_of(run):
     names = ["ratios", "scaling", "distance", "gradient_flow", "attention", "fairness"]
     names += ["findings", "verdicts", "causes", "expectations", "audit"]
     names += ["answers", "recall_answers"]
-    names += ["read_outs"] * (not set(READ_OUTS) - set(plan.names(on_demand=False)))
+    names += ["read_outs"] * HAS_READ_OUTS
     for experiment in plan.names(on_demand=False):
         names += [experiment, f"{experiment}_cells", f"{experiment}_{plan.lists(experiment)}"]
     return [f"{run}/tables/{name}.parquet" for name in names]

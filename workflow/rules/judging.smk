@@ -62,7 +62,7 @@ rule verdicts:
         rules.comparison_tables.output,
         rules.position_tables.output,
         rules.distance_table.output,
-        [*rules.read_outs_table.output] * (not set(READ_OUTS) - set(plan.names(on_demand=False))),
+        rules.read_outs_table.output if HAS_READ_OUTS else [],
 
 
 # The run that this one is compared with, and the tables that are.

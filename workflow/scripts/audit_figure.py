@@ -33,9 +33,7 @@ def main(table, cells, trainings, mplstyle, png, svg):
         last = time.loc[time["statement"] == PROPER, "step"].max()
         line, branches = measured[measured["step"] <= last], measured[measured["step"] > last]
         ends = (set(line.loc[line["step"] == end, "seq_len"]) for end in (line["step"].min(), last))
-        longest = max(
-            set.intersection(*ends), default=np.nan
-        )  # from the first step to the proper one
+        longest = max(set.intersection(*ends), default=np.nan)  # that both ends have
         style.headline(left, finding(measured[measured["seq_len"] == longest]))
         draw_line(left, line, longest, looks)
         draw_branches(left, branches, line[line["step"] == last], longest, looks)

@@ -202,9 +202,7 @@ def draw_moments(axis, run, looks):
     columns = ["loss_drop_step", "attention_rise_step"]
     legend(axis, draw_points(axis, part.cells, looks, *columns))
     steps = part.cells[columns].astype(float)
-    steps = steps.where(steps > 0).fillna(
-        part.cells["budget_steps"].max()
-    )  # where in none or at once
+    steps = steps.where(steps > 0).fillna(part.cells["budget_steps"].max())
     limits = 0.8 * steps.min(axis=None), 1.25 * steps.max(axis=None)
     axis.plot(limits, limits, **style.DASHED)
     axis.set(xlim=limits, ylim=limits)

@@ -37,9 +37,7 @@ def over_rounds(shards, partner):
 
     The geometric mean of the rounds' ratios. A small machine often works at two speeds, between which
     it changes within milliseconds. Means over the same rounds hold as much of each; medians may be
-    of different ones. With the quotient of medians the processes of nine pairs of models scattered
-    by 4.8 %, with this by 3.8 % (standard deviations, 1.5 s a process). Of first calls, of which
-    there is one, the quotient.
+    of different ones. Of first calls, of which there is one, the quotient.
     """
     ratios = shards["time_s"] / shards[f"{partner}_time_s"]
     own, other = shards["samples_s"], shards[f"{partner}_samples_s"]
