@@ -201,9 +201,9 @@ def draw_moments(axis, run, looks):
         return style.absent(axis, 0.5)
     columns = ["loss_drop_step", "attention_rise_step"]
     legend(axis, draw_points(axis, part.cells, looks, *columns))
-    steps = part.cells[columns].astype(float)
-    steps = steps.where(steps > 0).fillna(part.cells["budget_steps"].max())
-    limits = 0.8 * steps.min(axis=None), 1.25 * steps.max(axis=None)
+    steps = part.cells[columns].astype(float).to_numpy()
+    steps = steps[steps > 0] if (steps > 0).any() else part.cells["budget_steps"]
+    limits = 0.8 * steps.min(), 1.25 * steps.max()
     axis.plot(limits, limits, **style.DASHED)
     axis.set(xlim=limits, ylim=limits)
     for one in (axis.xaxis, axis.yaxis):
