@@ -11,7 +11,7 @@ out: results/reference/<device>/{config.yaml,tables,figures,report}   the publis
 rule publish:
     """Promote this run to the reference run and rewrite the README's numbers. Always runs when asked for."""
     input:
-        files=rules.all.input,
+        *rules.all.input,
     params:
         run=lambda wildcards: plan.results,
         # No input, as sweeps are made when they are asked for and not when code changes.
