@@ -28,6 +28,10 @@ SITE = {
     "slurm-init-seconds-before-status-checks": 1,
     "latency-wait": 5,
 }
+USUAL = ["profiles/slurm/run"]
+# The profile by itself, as quick as SITE makes the usual call.
+ALONE = ["snakemake", "--workflow-profile", "profiles/slurm", "--latency-wait", "5"]
+ALONE += ["--slurm-init-seconds-before-status-checks", "1"]
 # Columns that say when, how fast and beside whom a cell ran, not what came out.
 CIRCUMSTANCES = {
     "started_at",
@@ -58,12 +62,12 @@ class OnSlurm(Project):
     def env(self):
         return self.cluster.env | {"PATH": f"{BIN}:{self.cluster.env['PATH']}"}
 
-    def start(self, *targets, config, flags=()):
+    def start(self, *targets, config, flags=(), call=USUAL):
         """Start a run as users do; config goes over the smoke preset."""
         (self / "override.yaml").write_text(yaml.safe_dump(config))
         with (self / "output.txt").open("a") as output:
             return subprocess.Popen(
-                ["profiles/slurm/run", *targets, *flags, "--configfile", SMOKE, "override.yaml"],
+                [*call, *targets, *flags, "--configfile", SMOKE, "override.yaml"],
                 cwd=self.path,
                 env=self.env,
                 stdout=output,
@@ -375,12 +379,13 @@ def test_a_killed_run_goes_on_with_nothing_done_again_or_twice(slurm, folder):
 
 
 def test_a_run_that_goes_on_is_not_disturbed_by_a_second_one(slurm, folder):
+    """The first is Snakemake with the profile alone: the default partition, no file of one's own."""
     project = OnSlurm.of(slurm, folder / "twice")
     late = {"architecture": f"{FAULTS}:Late", "began": str(project / "began"), "seconds": 15}
     recall = {"models": ["late"], "seq_lens": [4], "seeds": [0], "steps": 5}
     config = {"models": {"late": late}, "experiments": {"recall": recall}}
     shard = "results/recall/model~late/seq_len~4/seed~0.parquet"
-    process = project.start(shard, config=config)
+    process = project.start(shard, config=config, call=ALONE)
     wait((project / "began").exists, 120, "the job")
     second = project.start(shard, config=config)
     assert second.wait(60) == 1

@@ -20,7 +20,8 @@ from workflow.seqbench.showing import readme
 
 README = Path("README.md")
 PAGES = [README, *sorted(Path("docs").glob("*.md")), Path("CONTRIBUTING.md"), Path("CHANGELOG.md")]
-WRITTEN = [path for path in PAGES if path != readme.RESULTS]
+CAPTIONS = [path.relative_to(ROOT) for path in sorted(ROOT.glob("workflow/report/*.rst"))]
+WRITTEN = [*(path for path in PAGES if path != readme.RESULTS), *CAPTIONS]
 PLACEHOLDER = "Filled in by `snakemake --cores 4 publish`."
 FULL = "workflow/presets/full.yaml"
 
@@ -74,7 +75,7 @@ REASONED = "worked out on the page from numbers before it"
 # Numbers in sentences: in which file, as what, and what they must agree with; a text says why
 # nothing in this repository can contradict it.
 HELD = [
-    (".*", r"95 % intervals", lambda: statistics.CONFIDENCE == 0.95),
+    (".*", r"95 % intervals?", lambda: statistics.CONFIDENCE == 0.95),
     (".*", r"Python 3\.11 or newer", lambda: "sys.version_info >= (3, 11)" in text_of("Makefile")),
     ("README", r"batch 1", lambda: shipped()["experiments"]["timing"]["batch_size"] == 1),
     (".*", r"float32", "torch's default, which no setting changes"),
@@ -86,6 +87,7 @@ HELD = [
     ("trust", r"2 of 4 cells", lambda: "of 4 cells" in text_of("tests/test_failures.py")),
     ("trust", r"2026-13-45", "a date that cannot be"),
     ("trust", r"of more than 20, the", lambda: "<= 20 else command" in text_of(MANIFEST)),
+    ("call", r"values of 0", "what no logarithmic axis can show"),
     ("CHANGELOG", r"batch 32 too", lambda: batch_of("timing_batch32") == 32),
     ("trust", r"2\^70", lambda: "2**70" in text_of("tests/test_config.py")),
     ("trust", r"300 characters", lambda: '"x" * 300' in text_of("tests/test_config.py")),
@@ -267,3 +269,11 @@ def test_papers_that_are_named_are_linked():
     assert (
         sorted(f"{a} {y}" for a, y in named if not re.search(rf"- {a}.* {y}, \[", literature)) == []
     )
+
+
+def test_the_results_link_the_papers_that_they_name():
+    text = readme.results(REFERENCE, REFERENCE)
+    linked = re.findall(r"\[([A-Z][^\[\]]+ \d{4})\]\(http", text)
+    assert len(set(linked)) > 8
+    named = re.findall(r"[A-Z][a-z]+(?: & [A-Z][a-z]+| et al\.) \d{4}", text)
+    assert sorted(named) == sorted(name for name in linked if "&" in name or "et al." in name)

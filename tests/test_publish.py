@@ -90,6 +90,7 @@ for name in ("timing", "recall"):
     (tables / f"{name}.md").write_text(f"| {name} |")
 files = [*map(str, tables.iterdir())]
 publish.provenance.times = lambda *_: (cells, "said")  # which reads no file of the run
+publish.provenance.measured = lambda *_: {}
 
 
 def run():
@@ -187,9 +188,7 @@ def test_publish_and_redraw(project, tmp_path):
     assert text == readme.render(STUB, reference)
     said = (reference / "tables/published.md").read_text()
     assert re.fullmatch(
-        r"Published: a run of its own, 24 cells; the default run: about \d+ minutes;"
-        r" the full run: about \d+ minutes\.\n",
-        said,
+        r"Published: the smoke run, 24 cells, \d+ minutes on \d cores as measured.\n", said
     )
     assert said.strip() in (project / "docs/results.md").read_text()
     assert (reference / "tables/timing.md").read_text().strip() in text
@@ -261,7 +260,7 @@ def test_minutes_are_measured_where_the_run_was_made_in_one_go(whole, tmp_path, 
 
 @pytest.mark.parametrize("measured", [83.0, None])
 def test_minutes_have_one_value_wherever_they_stand(whole, measured):
-    table, sentence = provenance.times(whole, measured)
+    table, sentence = provenance.times(whole, measured, {})
     default, full = table.to_dict("records")
     how = "by what its cells took" if measured is None else "as measured"
     assert full["cells"] == len(whole) > 2 * default["cells"]
@@ -279,3 +278,30 @@ def test_the_table_of_the_run_adds_up_and_has_no_gaps(whole):
     assert sum(minutes) == pytest.approx(total, abs=0.1 * len(minutes))
     assert total == pytest.approx(whole["cell_s"].sum() / 60, abs=0.1)
     assert run.notna().all(axis=None) and (run != "").all(axis=None)
+
+
+def test_minutes_that_were_measured_are_kept_where_the_machine_is_the_same(whole, tmp_path):
+    """So that what the README has of each run is of that run; what is not known of its cells is left out."""
+    run = provenance.summarize(dict(list(whole.groupby("experiment"))))
+    table, _ = provenance.times(whole, 83.0, {})
+    assert table["command"].str.contains("smoke").sum() == 0
+    smoke = "`make run CONFIG=workflow/presets/smoke.yaml`"
+    others = {(smoke, 24): 2, ("`make run`", table["cells"][0]): 15, ("`make run`", 7): 1}
+    table, sentence = provenance.times(whole, 83.0, others)
+    assert set(table["minutes are"]) == {"as measured"}
+    assert table.set_index("command")["minutes"].to_dict() == {
+        "`make run`": "15",
+        "`make run CONFIG=workflow/presets/full.yaml`": "83",
+        smoke: "2",
+    }
+    assert sentence.endswith("the default run: about 15 minutes; the smoke run: about 2 minutes.\n")
+
+    assert provenance.measured(tmp_path, run) == {}  # none was published
+    (tmp_path / "tables").mkdir()
+    table.to_csv(tmp_path / "tables/times.csv", index=False)
+    run.to_csv(tmp_path / "tables/run.csv", index=False)
+    kept = provenance.measured(tmp_path, run)
+    assert {command: minutes for (command, _), minutes in kept.items()} == {
+        command: int(minutes) for command, minutes in table[["command", "minutes"]].to_numpy()
+    }
+    assert provenance.measured(tmp_path, run.assign(cpu_cores="4")) == {}

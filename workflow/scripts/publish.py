@@ -17,9 +17,9 @@ FOLDERS = ("tables", "figures", "report")
 def main(files, run, sweeps, config, reference, page, results):
     """Replace the folder `reference` by the tables and figures in `files` and the run's config.
 
-    Adds the tables `run` (machine and commit), `times` and `published` (minutes). What the folder
-    `run` has of the experiments `sweeps` comes along; where it has nothing of them, that of
-    `reference` is kept. `page` is the README whose generated blocks are written anew, `results` the
+    Adds the tables `run` (machine and commit), `times` and `published` (minutes; those of other runs
+    that `reference` has as measured are kept). What the folder `run` has of the experiments `sweeps`
+    comes along; where it has nothing of them, that of `reference` is kept. `page` is the README whose generated blocks are written anew, `results` the
     page of all tables and figures; None where another device has them. Nothing is replaced before
     everything is there, and one that is killed is mended by the next.
     """
@@ -45,7 +45,8 @@ def main(files, run, sweeps, config, reference, page, results):
     minutes = provenance.minutes_of(everything, Path(run, "manifest.json"))
     made_on = provenance.summarize(cells)
     tables.write(made_on, fresh / "tables/run.csv", fresh / "tables/run.md")
-    times, sentence = provenance.times(everything, minutes)
+    measured = provenance.measured(reference, made_on)
+    times, sentence = provenance.times(everything, minutes, measured)
     tables.write(times, fresh / "tables/times.csv", fresh / "tables/times.md")
     tables.write(sentence, fresh / "tables/published.md")
     (fresh / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))

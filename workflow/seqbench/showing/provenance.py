@@ -9,6 +9,8 @@ from workflow.seqbench.results.costs import RUNS, cells_of, costs, expected, shi
 from workflow.seqbench.results.manifest import moment
 
 CELL = ["experiment", "model", "seq_len", "seed"]
+MACHINE = ["device_name", "cpu_cores", "threads", "torch"]  # what a time in minutes depends on
+MEASURED = "as measured"
 
 
 def summarize(cells):
@@ -28,7 +30,7 @@ def row_of(experiment, frame):
         "not ok": int((frame["status"] != "ok").sum()),
         "first cell": started.min().strftime("%Y-%m-%d %H:%M"),
         "last cell (UTC)": started.max().strftime("%H:%M"),
-        **{key: listed(frame[key]) for key in ("device_name", "cpu_cores", "threads", "torch")},
+        **{key: listed(frame[key]) for key in MACHINE},
         "commit": listed(frame["git_commit"].dropna().str[:10]),
         "uncommitted changes": listed(frame["git_dirty"].map({True: "yes", False: "no"})),
     }
@@ -51,28 +53,46 @@ def minutes_of(cells, manifest):
     return about["seconds"] / 60 if about["outcome"] == "complete" and in_one_go else None
 
 
-def times(cells, minutes):
+def measured(reference, run):
+    """{(command, cells): minutes} that the run in the folder `reference` says were measured.
+
+    run: the table `run` of another; only where both were made on one kind of machine.
+    """
+    times, made_on = (Path(reference, f"tables/{name}.csv") for name in ("times", "run"))
+    if not (times.is_file() and made_on.is_file()):
+        return {}
+    theirs, ours = (table[MACHINE].iloc[-1].map(str) for table in (pd.read_csv(made_on), run))
+    rows = pd.read_csv(times)
+    rows = rows[(rows["minutes are"] == MEASURED) & theirs.equals(ours)]
+    return dict(zip(zip(rows["command"], rows["cells"], strict=True), rows["minutes"], strict=True))
+
+
+def times(cells, minutes, others):
     """(the table `times`, a sentence on the published run): what the shipped runs take.
 
-    cells: those of the published run; minutes: what it took as measured, None if that is not known.
-    What the others take, on as many cores, is reckoned from what such cells took.
+    cells: those of the published run; minutes: what it took as measured, None if that is not known;
+    others: of those that were `measured` before. What is left is reckoned, on as many cores, from
+    what such cells took, where that is known of all of them.
     """
     made = set(cells[CELL].itertuples(index=False, name=None))
     cores = int(cells["cpu_cores"].max())
-    rows, published, others = [], f"a run of its own, {len(made):,} cells", []
+    rows, published, rest = [], f"a run of its own, {len(made):,} cells", []
     for name, files in RUNS.items():
         plan = shipped(name)
         jobs = cells_of(plan).values()
-        seconds, _ = expected(jobs, [costs(cells)], plan.names("timing"), cores)
+        seconds, guessed = expected(jobs, [costs(cells)], plan.names("timing"), cores)
         this = made == {tuple(job[key] for key in CELL) for job in jobs}
-        measured = this and minutes is not None
-        shown = f"{minutes if measured else seconds / 60:.0f}"
-        how = "as measured" if measured else "by what its cells took"
         preset = f" CONFIG={files[-1]}" if len(files) > 1 else ""
-        row = {"command": f"`make run{preset}`", "cells": len(jobs), "minutes": shown}
-        rows.append(row | {"minutes are": how})
+        command = f"`make run{preset}`"
+        took = minutes if this else others.get((command, len(jobs)))
+        if took is None and guessed:
+            continue
+        shown = f"{seconds / 60 if took is None else took:.0f}"
+        how = MEASURED if took is not None else "by what its cells took"
+        rows.append([command, len(jobs), shown, how])
         if this:
             published = f"{name}, {len(made):,} cells, {shown} minutes on {cores} cores {how}"
         else:
-            others.append(f"{name}: about {shown} minutes")
-    return pd.DataFrame(rows), f"Published: {'; '.join([published, *others])}.\n"
+            rest.append(f"{name}: about {shown} minutes")
+    table = pd.DataFrame(rows, columns=["command", "cells", "minutes", "minutes are"])
+    return table, f"Published: {'; '.join([published, *rest])}.\n"
