@@ -187,14 +187,22 @@ class Project:
 @pytest.fixture(scope="session")
 def smoke_run(tmp_path_factory):
     """A copy of the project after one real smoke run. Read it; change a clone (`project`)."""
-    folder = tmp_path_factory.getbasetemp()
-    folder = folder.parent if WORKER else folder  # the processes share it
-    with FileLock(folder / "smoke.lock"):
-        if not (folder / "smoke").exists():
-            project = Project.copy(folder / "making")
-            project.snakemake()
-            project.path.rename(folder / "smoke")
-    return Project(folder / "smoke")
+
+    def make(folder):
+        Project.copy(folder).snakemake()
+
+    return Project(made_once(tmp_path_factory, "smoke", make))
+
+
+def made_once(tmp_path_factory, name, make):
+    """The folder that make(folder) fills: once, whichever process of the suite needs it first."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if WORKER else base  # the processes share it
+    with FileLock(base / f"{name}.lock"):
+        if not (base / name).exists():
+            make(base / f"making_{name}")
+            (base / f"making_{name}").rename(base / name)
+    return base / name
 
 
 @pytest.fixture
@@ -210,8 +218,10 @@ def made_up_run(tmp_path_factory):
     """(folder, plan) of a run of made-up shards with all of its tables. Add to it, change nothing."""
     from tests import realistic  # imports this file
 
-    folder = tmp_path_factory.mktemp("made up") / "results"
-    return folder, realistic.make(folder)
+    made = made_once(tmp_path_factory, "made_up", realistic.make)
+    folder = tmp_path_factory.mktemp("made_up") / "results"
+    shutil.copytree(made, folder)
+    return folder, realistic.plan_of()
 
 
 @pytest.fixture

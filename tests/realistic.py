@@ -307,17 +307,18 @@ def files(folder, name, *suffixes):
     return [folder / f"tables/{name}.{suffix}" for suffix in suffixes]
 
 
-def make(folder, preset=PRESET):
-    """Write shards and tables of a run to `folder`; returns its plan.
-
-    preset: what differs from config.yaml, or the path of such a file.
-    """
-    folder = Path(folder)
-    (folder / "tables").mkdir(parents=True)
+def plan_of(preset=PRESET):
+    """The plan of a run; preset: what differs from config.yaml, or the path of such a file."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     preset = yaml.safe_load(Path(preset).read_text()) if isinstance(preset, str) else preset
     update_config(config, preset)
-    plan = check(config, local=False)
+    return check(config, local=False)
+
+
+def make(folder, preset=PRESET):
+    """Write shards and tables of a run to `folder`; returns its plan."""
+    folder, plan = Path(folder), plan_of(preset)
+    (folder / "tables").mkdir(parents=True)
     names, cells, paths = plan.names(on_demand=False), [], {}
     for name in names:
         paths[name], kind = write_shards(plan, name, folder), plan.experiments[name]["kind"]

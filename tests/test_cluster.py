@@ -5,11 +5,11 @@ Runs on the private cluster of tests/cluster/, through profiles/slurm and a prof
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
-from collections import Counter
 
 import pandas as pd
 import pytest
@@ -131,10 +131,14 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(slurm, folder):
-    """The default target of the smoke preset, with one round of its timings, on the cluster."""
+    """All tables and the report of the smoke preset, with one round of its timings, on the cluster.
+
+    The figures are left out, as they are drawn here in either case.
+    """
     project = OnSlurm.of(slurm, folder / "run")
     config = {"experiments": {"timing": {"seeds": [0]}}}
-    project.finish(project.start(config=config), seconds=600)
+    targets = ("verdicts", "fairness", "results/report/index.html")
+    project.finish(project.start(*targets, config=config), seconds=600)
     return project
 
 
@@ -173,21 +177,39 @@ def test_timing_cells_have_a_node_to_themselves_one_after_the_other(run):
     assert len(rows) == 6
     assert not rows["node_shared"].any()
     assert not rows["flags"].map(lambda flags: "shared node" in flags).any()
-    assert rows["node"].nunique() == 1
-    (job,) = [job for job in run.jobs() if "timing_cell" in job["comment"]]
-    assert job["shared"] == "NO"
-    starts = pd.to_datetime(rows["started_at"]).sort_values()
-    assert (starts.diff().dropna() > pd.Timedelta(0)).all()
+    jobs = [job for job in run.jobs() if "timing_cell" in job["comment"]]
+    assert [job["shared"] for job in jobs] == ["NO"] * rows["model"].nunique()
+    for _, of_job in rows.groupby("cluster_job"):
+        starts = pd.to_datetime(of_job["started_at"]).sort_values()
+        assert (starts.diff().dropna() > pd.Timedelta(0)).all()
 
 
 def test_only_cells_are_submitted_and_short_ones_share_a_job(run):
-    """Twelve trainings of two lengths are two jobs, six timings of a seed are one; the rest is none."""
-    assert Counter(job["comment"].split("_")[1] for job in run.jobs()) == {
-        "training-recall-4": 1,
-        "training-recall-8": 1,
-        "timing-timing-0": 1,
-    }
+    """Trainings of a model and length are a job, timings of a model and seed are one; the rest is none."""
+    groups = [re.search(r"(training|timing)-\w+-\w+-\d+", job["comment"]) for job in run.jobs()]
+    trained, timed = run.shards("recall"), run.shards("timing")
+    assert sorted(group[0] for group in groups) == sorted(
+        {f"training-recall-{row.model}-{row.seq_len}" for row in trained.itertuples()}
+        | {f"timing-timing-{row.model}-{row.seed}" for row in timed.itertuples()}
+    )
+    assert len(groups) < (len(trained) + len(timed)) / 1.9
     intact(run)
+
+
+def test_a_broken_model_takes_no_other_with_it(slurm, folder):
+    """With the groups of the profile: of two models whose cells wait together, one fails each time."""
+    project = OnSlurm.of(slurm, folder / "broken", retries=1)
+    models = {"broken": {"architecture": f"{FAULTS}:Broken"}}
+    recall = {"models": ["broken", "lstm"], "seq_lens": [4], "seeds": [0, 1], "steps": 5}
+    paths = [f"results/recall/model~{m}/seq_len~4/seed~{s}.parquet" for m in models for s in (0, 1)]
+    config = {"models": models, "experiments": {"recall": recall}}
+    output = project.finish(project.start("recall", config=config), expect=1)
+    rows = project.shards("recall")
+    assert rows[["model", "seed"]].to_numpy().tolist() == [["lstm", 0], ["lstm", 1]]
+    summary = output[output.index("2 cells are not done") :]
+    assert all(path in summary for path in paths)
+    assert "this model is broken" in summary
+    assert sorted(job["state"] for job in project.jobs()) == ["COMPLETED", "FAILED", "FAILED"]
 
 
 @pytest.fixture(scope="module")

@@ -624,6 +624,30 @@ def test_a_cell_without_a_tuned_rate_says_what_to_do(tmp_path, tables):
     assert plan.settings("timing", "lstm", 100)["d_model"] == 128
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"model,seq_len,lr\nlstm,25,0.01\n",
+        b"seq_len,lr,chosen\n25,0.01,True\n",
+        b"model,seq_len,lr,chosen\nlstm,25,fast,True\n",
+        b"model,seq_len,lr,chosen\nlstm,25,nan,True\n",
+        b"model,seq_len,lr,chosen\nlstm,25,-1,True\n",
+        b"model,seq_len,lr,chosen\nlstm,,0.01,True\n",
+        b"PAR1\xff\xfe\x00",
+    ],
+    ids=str,
+)
+def test_a_table_of_rates_that_is_none_is_refused_in_a_sentence(tmp_path, text):
+    (tmp_path / "mine.csv").write_bytes(text)
+    recall = {"models": ["lstm"], "lr": "tuned", "seq_lens": [25]}
+    config = {"tuned_by": [str(tmp_path / "mine.csv")], "experiments": {"recall": recall}}
+    with pytest.raises(
+        ConfigError, match=r"^tuned_by names .*mine\.csv, which is no table of model"
+    ) as e:
+        check(shipped(config))
+    assert "\n" not in str(e.value)
+
+
 def test_tables_of_rates_that_nothing_asks_for_are_not_read(tmp_path):
     (tmp_path / "mine.csv").write_text("no table of rates")
     override = {"tuned_by": [str(tmp_path / "mine.csv")]}

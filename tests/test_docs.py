@@ -61,7 +61,7 @@ def requests(*presets):
 
 def together():
     """How many trainings share a job."""
-    return profile()["group-components"]["training-{experiment}-{seq_len}"]
+    return profile()["group-components"]["training-{experiment}-{model}-{seq_len}"]
 
 
 def longest(*presets):
@@ -94,10 +94,11 @@ HELD = [
     ("trust", r"200 random cases", lambda: '"FUZZ", 200' in text_of("tests/test_fuzz.py")),
     ("scale", r"^132$", lambda: cells() == 132),
     ("scale", r"^1,032$", lambda: cells(FULL) == 1032),
-    ("scale", r"^15$", lambda: len(requests()) == 15),
-    ("scale", r"^142$", lambda: len(requests(FULL)) == 142),
+    ("scale", r"^29$", lambda: len(requests()) == 29),
+    ("scale", r"^226$", lambda: len(requests(FULL)) == 226),
     ("scale", r"^100$", lambda: profile()["jobs"] == 100),
-    ("scale", r"request, .* is 156 minutes, in", lambda: longest() == longest(FULL) == 156),
+    ("scale", r"is 156 minutes in the full run", lambda: longest(FULL) == 156),
+    ("scale", r"and 78 in the default run", lambda: longest() == 78),
     ("scale", r"22\.05, two nodes", "the version that Debian has"),
     (
         "scale",

@@ -158,6 +158,7 @@ def test_a_run_ends_with_where_to_look_and_what_the_full_run_adds(project):
     assert (project / "results/manifest.json").read_text() == before
     (project / "results/figures/time.png").unlink()
     assert "Done. Open" not in project.snakemake("results/figures/time.png")
+    assert (project / "results/manifest.json").read_text() == before  # nor did this call, of a part
 
 
 def test_snakemakes_report_has_tables_figures_and_labels(smoke_run, tmp_path):

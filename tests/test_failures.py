@@ -330,6 +330,7 @@ def test_a_cell_that_fails_leaves_the_others_a_summary_and_a_way_on(copy):
     # What is there, on request, and marked.
     output = copy.snakemake("recall", "--config", "incomplete=True", config=BROKEN)
     assert "training_cell" not in output
+    assert json.loads((copy / "results/manifest.json").read_text()) == manifest  # of what lacks
     assert "Incomplete: 2 of 4 cells.\n" in (tables / "recall.md").read_text()
     assert "incomplete: 2 of 4 cells" in (copy / "results/figures/memory.svg").read_text()
     assert pd.read_csv(tables / "recall.csv")["model"].tolist() == ["lstm"]
@@ -462,7 +463,7 @@ def test_a_verdict_leads_to_its_samples_and_a_shard_to_the_command_that_remakes_
     for key in ("cpu_model", "torch", "python", "git_commit", "code_digest", "config_digest"):
         assert f"{key} {row[key]}" in block
     assert f"60 samples: [{row['train_loss'][0]:.4f}" in block and "'base_seed': 0" in block
-    checkout, command = block.splitlines()[-1].strip().split("; ")
+    checkout, command = block.splitlines()[-1].strip().split(" && ")
     assert checkout == f"git checkout {row['git_commit']}"
     assert command == f"snakemake --cores 4 --configfile {SMOKE} --force {path}"
 
@@ -490,7 +491,7 @@ def test_a_published_number_leads_to_a_command_that_makes_its_cell_again(project
     (block,) = [b for b in said.split("\n\n") if b.startswith(lost)]
     row = pq.read_table(project / path, partitioning=None).to_pylist()[0]
     command = block.splitlines()[-1].strip()
-    first = f"cp results/reference/cpu/config.yaml run.yaml; git checkout {row['git_commit']}; "
+    first = f"cp results/reference/cpu/config.yaml run.yaml && git checkout {row['git_commit']} && "
     assert command == f"{first}snakemake --cores 4 --configfile run.yaml --force {path}"
 
     (project / path).unlink()

@@ -267,6 +267,17 @@ def test_a_cell_killed_by_somebody_is_no_row(folder, monkeypatch):
     with pytest.raises(UserError, match="run the same command again"):
         supervised.watch("f:main", {"a": 1}, folder / "log", 1)
 
+    # Its log says so, from which the end of the run quotes.
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setenv("SEQBENCH_QUEUED_S", "0")
+    job = SimpleNamespace(params=cell_of("recall", "training"), log=[folder / "log"])
+    job.wildcards = job.input = job.output = job.resources = {}
+    with pytest.raises(UserError):
+        supervised.run(training_cell.main, "workflow.scripts.training_cell", job)
+    assert (folder / "log").read_text() == (
+        "Error: the process was killed, not for its memory; run the same command again\n"
+    )
+
 
 def test_a_training_that_needs_too_much_memory_is_a_row(folder):
     cell = cell_of("recall", "training", ram_limit_mb=1, batch_size=4096)

@@ -23,7 +23,7 @@ SITE = {
     "min_job_age": 300,
 }
 SHIPPED = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
-LONGEST = "recall asks for 156 minutes (all cells that share a job: group-components); main has 60"
+LONGEST = "recall asks for 78 minutes (all cells that share a job: group-components); main has 60"
 
 
 def sentences(profile, site, **experiments):
@@ -93,7 +93,7 @@ def test_cells_that_need_more_than_nodes_have_are_named_and_those_on_demand_hurt
 def test_a_request_is_that_of_the_profile_that_jobs_get():
     """Fewer cells to a job, a time of the user's own, or a partition for one rule."""
     for profile in (
-        {"group-components": {"training-{experiment}-{seq_len}": 2}},
+        {"group-components": {"training-{experiment}-{model}-{seq_len}": 2}},
         {"set-resources": {"training_cell": {"runtime": 10}}},
     ):
         assert sentences(profile, nodes(minutes=65)) == sentences(profile, nodes())

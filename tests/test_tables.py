@@ -455,6 +455,8 @@ def test_trainings_of_two_kinds_of_machines_are_marked():
     cells = trained([100, 200, 300])
     cells["cpu_model"] = ["a CPU", "a CPU", "another CPU"]
     assert summary(cells, "training")["flags"].tolist() == ["2 CPU models"]
+    cells["device"], cells["device_name"] = "cuda", ["a GPU", "another GPU", "a third GPU"]
+    assert summary(cells, "training")["flags"].tolist() == ["2 CPU models; 3 GPUs"]
 
 
 def test_a_damaged_table_is_refused_by_name_and_never_read_otherwise(tmp_path):

@@ -8,12 +8,14 @@ import itertools
 import json
 import os
 import re
+import shlex
 import shutil
 
 import pandas as pd
 import pytest
 
 from tests.conftest import SMOKE, shipped
+from workflow.seqbench import log
 from workflow.seqbench.config import check
 
 CONFIG = shipped(SMOKE)
@@ -346,6 +348,18 @@ def test_a_shard_in_the_place_of_another_stops_the_table_with_a_sentence(project
 
 
 # What a dry run says.
+
+
+def test_commands_that_are_printed_can_be_called_as_they_stand(monkeypatch):
+    """Also where a config file, a value or a path has blanks or braces."""
+    monkeypatch.setenv("SEQBENCH", "")
+    monkeypatch.delenv("SEQBENCH_START", raising=False)
+    log.remember_call("Snakefile", ["my config.yaml"], ["experiments={recall: {lr: 0.01}}"])
+    asked = ["--configfile", "my config.yaml", "--config", "experiments={recall: {lr: 0.01}}"]
+    call = ["snakemake", "--cores", "4", *asked, "--force", "a b/c.parquet"]
+    assert shlex.split(log.again("a b/c.parquet")) == call
+    log.remember_call("Snakefile", [], [])
+    assert log.command() == "snakemake --cores 4"
 
 
 def test_a_dry_run_prints_how_long_it_will_take(smoke_run, of):

@@ -76,7 +76,7 @@ def about(run, cell):
     path = paths[0] if swept else paths[1]
     yield str(path) if path.is_file() else f"{path} is not kept; this is from the table of cells"
     yield ", ".join(f"{key} {value}" for key, value in cell.items() if said(value))
-    checkout = f"git checkout {cell['git_commit']}; " if said(cell["git_commit"]) else ""
+    checkout = f"git checkout {cell['git_commit']} && " if said(cell["git_commit"]) else ""
     table = intact(path) if path.is_file() else None
     if table is not None:
         (row,) = table.to_pylist()
@@ -112,7 +112,7 @@ def called(run):
     config, manifest = run / "config.yaml", run / "manifest.json"
     if config.is_file():  # it was published, and its shards were kept elsewhere
         folder = yaml.safe_load(config.read_text()).get("pathvars", {}).get("results", "results")
-        return f"cp {config} run.yaml; ", "snakemake --cores 4 --configfile run.yaml", folder
+        return f"cp {config} run.yaml && ", "snakemake --cores 4 --configfile run.yaml", folder
     command = "snakemake --cores 4"
     if manifest.is_file():
         command = json.loads(manifest.read_text())["command"]

@@ -115,7 +115,7 @@ def requests(plan, profile):
     Cells share one by the profile's groups; it asks for the time of all and the memory of the largest.
     """
     for rule, experiments in RULES.items():
-        group = (profile.get("groups") or {}).get(rule)
+        group, attempts = (profile.get("groups") or {}).get(rule), 1 + profile.get("retries", 0)
         size = (profile.get("group-components") or {}).get(group, 1)
         fixed = (profile.get("set-resources") or {}).get(rule) or {}
         fixed = {key: value for key, value in fixed.items() if isinstance(value, int)}
@@ -123,7 +123,10 @@ def requests(plan, profile):
             shared = {}
             for cell in plan.cells(name):
                 key = group.format(experiment=name, **cell) if group else str(cell)
-                needs = {what: plan.needs(what, 1, name, **cell) for what in ("mem_mb", "runtime")}
+                needs = {
+                    what: plan.needs(what, 1, attempts, name, **cell)
+                    for what in ("mem_mb", "runtime")
+                }
                 shared.setdefault(key, []).append(needs | fixed)
             for cells in shared.values():
                 for first in range(0, len(cells), size):

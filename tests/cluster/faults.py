@@ -37,3 +37,10 @@ class Large(Oracle):
         if self.filled is None:
             self.filled = torch.ones(self.megabytes, 250_000)
         return super().forward(x)
+
+
+class Broken(Oracle):
+    """Fails at each call."""
+
+    def forward(self, x):
+        raise RuntimeError("this model is broken")

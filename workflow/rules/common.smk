@@ -38,9 +38,15 @@ def asks(question):
     return described(lambda wildcards: answer(*but_seed(wildcards)))
 
 
+# How often a job is submitted at most: by `retries`, of which the Snakemake on a job's node is not told.
+if not workflow.remote_exec:
+    os.environ["SEQBENCH_ATTEMPTS"] = str(1 + workflow.execution_settings.retries)
+ATTEMPTS = int(os.environ["SEQBENCH_ATTEMPTS"])
+
+
 def needs(what):
     """A function of a job's wildcards and attempt: how much of this resource it asks for."""
-    answer = cache(lambda attempt, *names: plan.needs(what, attempt, **dict(names)))
+    answer = cache(lambda attempt, *names: plan.needs(what, attempt, ATTEMPTS, **dict(names)))
     return described(lambda wildcards, attempt: answer(attempt, *but_seed(wildcards)))
 
 
@@ -61,8 +67,8 @@ def all_cores(wildcards):
 
 
 def attempts_left(wildcards, attempt):
-    """How often a job that lacks memory may still ask for more, where it is submitted: `retries: 2`."""
-    return 3 - attempt
+    """How often a job that lacks memory may still ask for more, where it is submitted."""
+    return ATTEMPTS - attempt
 
 
 # Snakemake's records tell what has changed since a file was made, but they are lost with .snakemake/

@@ -5,6 +5,7 @@ out: <results>/manifest.json   not where the results are in a bucket
 
 import atexit
 import json
+import shlex
 import shutil
 import subprocess
 from collections import Counter
@@ -66,7 +67,7 @@ def refuse_jobs_left():
     )
     if asked.returncode:
         raise UserError(f"squeue does not say which jobs are in the queue: {asked.stderr.strip()}")
-    ends = "seqbench_", f"|{os.getcwd()}"
+    ends = "seqbench", f"|{os.getcwd()}"  # profiles/slurm adds an id, profiles/cluster-generic none
     left = [x for x in asked.stdout.splitlines() if x.startswith(ends[0]) and x.endswith(ends[1])]
     if left:
         raise UserError(
@@ -79,8 +80,8 @@ def conclude(outcome):
     """Write the manifest of this run, and say what it lacks."""
     from workflow.seqbench.results import manifest
 
-    if workflow.storage_settings.default_storage_provider:
-        return  # the cells are in a bucket, not here
+    if workflow.storage_settings.default_storage_provider or plan.config["incomplete"]:
+        return  # the cells are in a bucket, or those that lack were not asked for
 
     def seconds(job):
         record = workflow.persistence.metadata(job.output[0])
@@ -102,20 +103,21 @@ def conclude(outcome):
         seconds=round((datetime.now() - workflow.start_time).total_seconds(), 1),
     )
     if lacking:
-        same = " ".join([command(), "--", *sorted(workflow.dag_settings.targets)])
+        same = f"{command()} -- {shlex.join(sorted(workflow.dag_settings.targets))}"
         print(manifest.summary(lacking, same.removesuffix(" --")), file=sys.stderr)
 
 
 def told(path, cells):
-    """Whether the manifest is that of the complete run that made these cells, of which this one made none."""
+    """Whether the manifest is that of a complete run that made these cells, of which this one made none."""
     try:
         about = json.loads(path.read_text())
-    except (OSError, ValueError):  # there is none, or half of one
+        asked = {name: part["cells"]["expected"] for name, part in about["experiments"].items()}
+    except (OSError, ValueError, LookupError, TypeError):  # none, half of one, or of another version
         return False
-    asked = {name: part["cells"]["expected"] for name, part in about["experiments"].items()}
-    same = asked == Counter(job.wildcards_dict["experiment"] for job in cells)
+    here = Counter(job.wildcards_dict["experiment"] for job in cells)
+    same = all(asked.get(name, 0) >= count for name, count in here.items())
     made = max(os.path.getmtime(job.output[0]) for job in cells)
-    return about["outcome"] == "complete" and same and made < path.stat().st_mtime
+    return about.get("outcome") == "complete" and same and made < path.stat().st_mtime
 
 
 def look_at():

@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import math
 import os
 from pathlib import Path
 
@@ -184,8 +185,14 @@ def tuned_rates(plan):
     rates = {}
     for name in plan.config["tuned_by"] if "tuned" in trained else ():
         path = Path(name) if Path(name).is_file() else ROOT / name
-        rows = csv.DictReader(path.read_text().splitlines()) if path.is_file() else ()
-        for row in rows:
-            if row["chosen"] == "True":
-                rates.setdefault((row["model"], int(row["seq_len"])), float(row["lr"]))
+        try:
+            rows = csv.DictReader(path.read_text().splitlines()) if path.is_file() else ()
+            for row in (row for row in rows if row["chosen"] == "True"):
+                cell, rate = (row["model"], int(row["seq_len"])), float(row["lr"])
+                if not 0 < rate < math.inf:
+                    raise ValueError(f"lr is {rate}; it must be a finite number greater than 0")
+                rates.setdefault(cell, rate)
+        except (LookupError, ValueError, TypeError, csv.Error) as error:
+            columns = "model, seq_len, lr and chosen"
+            refuse([f"tuned_by names {path}, which is no table of {columns}: {error}"])
     return rates

@@ -248,10 +248,11 @@ class Plan:
         """Threads of a job that shares the machine with others."""
         return self.experiments[experiment]["threads"]
 
-    def needs(self, what, attempt, experiment, model, seq_len, lr=None, **_):
+    def needs(self, what, attempt, attempts, experiment, model, seq_len, lr=None, **_):
         """What to ask a cluster for, by workflow/costs.yaml: mem_mb, or runtime in minutes.
 
-        Each attempt asks for more, but for no more minutes than the cell is left to run.
+        Each attempt asks for more, the last of several for all the minutes that the cell is left to
+        run, so that a cell over its time ends as a row, and none for more.
         """
         settings = self.settings(experiment, model, seq_len, lr)
         names = (settings["device"], settings.get("workload"), self.experiments[experiment]["kind"])
@@ -268,7 +269,8 @@ class Plan:
         if "steps" in settings:
             minutes += asked("minutes_per_1000_steps") * settings["steps"] / 1000
         most = row["minutes"][0] + supervised.limit_s(settings) / 60
-        return math.ceil(min(attempt * minutes, most))
+        last = attempt >= attempts > 1
+        return math.ceil(most if last else min(attempt * minutes, most))
 
     def gpu(self, experiment, **_):
         """GPUs that a cell needs."""

@@ -3,6 +3,7 @@
 import argparse
 import inspect
 import os
+import shlex
 import sys
 
 
@@ -27,7 +28,7 @@ def remember_call(snakefile, configfiles, config):
             options += [f"--{name.replace('_', '-')}", value] if value else []
     options += ["--configfile", *configfiles] if configfiles else []
     options += ["--config", *config] if config else []
-    os.environ["SEQBENCH"] = " ".join([start, *options])
+    os.environ["SEQBENCH"] = f"{start} {shlex.join(options)}".rstrip()
 
 
 def command():
@@ -37,7 +38,7 @@ def command():
 
 def again(*paths):
     """The command that makes these files anew, with the config of this run."""
-    return " ".join([command(), "--force", *map(str, paths)])
+    return f"{command()} --force {shlex.join(map(str, paths))}"
 
 
 def redirect(path):

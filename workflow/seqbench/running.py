@@ -68,7 +68,10 @@ def mend_times(folder):
     It was set back, and Snakemake takes no input that is newer than what is made of it. The clock is
     that of the files: one of this folder that is written now.
     """
-    times = {path: path.stat().st_mtime for path in Path(folder).rglob("*") if path.is_file()}
+    times = {}
+    for path in Path(folder).rglob("*"):
+        with suppress(FileNotFoundError):  # a temporary file of a run that is going on
+            times |= {path: path.stat().st_mtime} if path.is_file() else {}
     STATE.mkdir(exist_ok=True)
     with tempfile.TemporaryFile(dir=STATE) as fresh:
         ahead = max(times.values(), default=0) - os.fstat(fresh.fileno()).st_mtime

@@ -14,7 +14,7 @@ from workflow.seqbench.judging.deciding import what_would_decide
 from workflow.seqbench.judging.statements import experiments_of, options
 from workflow.seqbench.log import UserError
 from workflow.seqbench.results.measures import MEASURES, Estimate
-from workflow.seqbench.results.selecting import NotInRun, NotRun, incomplete, select
+from workflow.seqbench.results.selecting import NotInRun, NotRun, incomplete, mixed, select
 from workflow.seqbench.results.statistics import CONFIDENCE
 
 HOLDS, FAILS, UNDECIDED, REPORTED = "holds", "fails", "undecided", "reported"
@@ -55,9 +55,8 @@ def condition_findings(condition, run):
         yield row | lacking(condition.get("accepted"), missing, about)
         return
     about["shards"] = ", ".join(folders(experiments, selections))
-    machines = {machine for s in selections for machine in s.cells.get("cpu_model", ())}
     parts = [incomplete(run.table(f"{name}_cells")) for name in dict.fromkeys(experiments)]
-    parts += [f"{len(machines)} CPU models"] * (len(machines) > 1)
+    parts += mixed(*(selection.cells for selection in selections))
     part = "; ".join(filter(None, parts))
     confidence = 1 - (1 - CONFIDENCE) / len(lengths) if condition.get("at") == "any" else CONFIDENCE
     for seq_len in lengths:

@@ -22,9 +22,14 @@ def run(main, module, job):
     seconds = limit_s(arguments["settings"])
     Path(job.log[0]).write_text("")
     sys.excepthook = log.report
-    with turn(alone="workload" in arguments["settings"]) as queued_s:
-        os.environ["SEQBENCH_QUEUED_S"] = str(queued_s)
-        returned = watch(f"{module}:main", arguments, job.log[0], seconds)
+    try:
+        with turn(alone="workload" in arguments["settings"]) as queued_s:
+            os.environ["SEQBENCH_QUEUED_S"] = str(queued_s)
+            returned = watch(f"{module}:main", arguments, job.log[0], seconds)
+    except Exception as error:  # of the watching: the cell's process has written its own
+        with open(job.log[0], "a") as file:
+            print(f"Error: {error}", file=file)
+        raise
     sys.exit(0 if returned else 1)
 
 

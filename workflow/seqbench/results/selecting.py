@@ -98,6 +98,18 @@ def incomplete(cells):
     return f"{len(cells)} of {size} cells" if len(cells) < size else ""
 
 
+def mixed(*cells):
+    """What tables of trainings are of several of (`collecting.SHARED`): "2 CPU models", "3 GPUs"."""
+
+    def values(column):
+        return {value for table in cells for value in table.get(column, ())}
+
+    kinds = {"CPU models": values("cpu_model")}
+    if "cuda" in values("device"):
+        kinds["GPUs"] = values("device_name")
+    return [f"{len(named)} {kind}" for kind, named in kinds.items() if len(named) > 1]
+
+
 def select(run, experiment, model, seq_len=None, needs=None):
     """The Selection of a model's cells that were made at `seq_len` and as `needs` says.
 

@@ -5,7 +5,7 @@ import pandas as pd
 
 from workflow.seqbench.results.measures import median, solved_share, steps_to_solve
 from workflow.seqbench.results.schemas import columns
-from workflow.seqbench.results.selecting import Selection
+from workflow.seqbench.results.selecting import Selection, mixed
 from workflow.seqbench.results.statistics import variance_split
 
 LISTS = ("texts", "wholes", "numbers", "matrix")  # types of columns, see schemas/shards.yaml
@@ -76,8 +76,7 @@ def summary(shards, cells, kind, keys):
         raised = group["flags"].str.split("; ").explode()
         counts = raised[raised != ""].value_counts().sort_index()
         flags = [f"{flag} {count}/{len(group)}" for flag, count in counts.items()]
-        if (machines := group["cpu_model"].nunique()) > 1:  # of trainings (`collecting.SHARED`)
-            flags.append(f"{machines} CPU models")
+        flags += mixed(group)
         about = {"architecture": group["architecture"].iloc[0]}
         ended |= {"flags": "; ".join(flags)}
         row = about | row | {"parameters": group["parameters"].max()} | ended
