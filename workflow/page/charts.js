@@ -185,21 +185,24 @@ function shareAgainstCost(points, models, { title, unit }, { type, interval }) {
   };
 }
 
-// The audit: ratio of times at each step, a line per length, the longest in front.
+// The audit: ratio of times at each step, the longest length in front; a line joins the steps that build
+// on one another.
 function auditSteps(values, longest) {
   const labelExpr = narrow() ? "split(datum.label, '.')[0]" : "split(datum.label, ' ')";
   const x = { field: "step", type: "ordinal", title: null, sort: null, axis: { labelAngle: 0, labelExpr } };
   const y = quantity("value", "Transformer's time / LSTM's time", "×", "log", [1, ...values.flatMap((r) => [r.value, r.low, r.high])]);
   const color = { condition: { test: `datum.length === ${longest}`, value: shade("#2166ac") }, value: isDark() ? "#888" : "#999" };
-  const front = values.filter((r) => r.length === longest), steps = distinct(values.map((r) => r.step));
+  const front = values.filter((r) => r.length === longest), line = values.filter((r) => r.onLine);
+  const last = line.at(-1)?.step;
   const tooltip = [{ field: "step" }, { field: "length", title: "tokens", format: "," }, { field: "text", title: "ratio" }];
-  const ends = values.filter((r) => r.step === steps.at(-1)).map((r) => ({ ...r, name: `${r.length.toLocaleString("en")} tokens` }));
+  const ends = line.filter((r) => r.step === last).map((r) => ({ ...r, name: `${r.length.toLocaleString("en")} tokens` }));
   const bars = front.filter((r) => known(r.low));
   return {
     height: 340, padding: padding(ends.map((e) => e.name)), description: "Ratio of times at each step of the audit",
     layer: [
       layer([{ value: 1 }], dashed, { y }),
-      layer(values, { type: "line", point: true }, { x, y, detail: { field: "length" }, color, tooltip }),
+      layer(line, { type: "line" }, { x, y, detail: { field: "length" }, color }),
+      layer(values, { type: "point", filled: true }, { x, y, color, tooltip }),
       layer(bars, { type: "rule", strokeWidth: 2 }, { x, y: { ...y, field: "low" }, y2: { field: "high" }, color }),
       layer(front, { type: "text", dx: 8, dy: -10, align: "left", fontWeight: "bold" }, { x, y, text: { field: "short" }, color }),
       ...endLabels(ends, y.scale, 340, color),

@@ -35,7 +35,9 @@ const findingsTable = (findings) => tableOf(findings.map((f) => ({
 
 function drawAudit() {
   const time = rows("audit", (r) => r.part === "time"), placed = time.filter((r) => known(r.value) && known(r.seq_len));
-  const values = placed.map((r) => ({ step: `${r.step}. ${r.title}`, length: r.seq_len, value: r.value, low: r.low, high: r.high,
+  // Up to the proper step each builds on the one before; later ones change one thing of that one.
+  const proper = time.find((r) => r.statement === DATA.proper)?.step ?? Infinity;
+  const values = placed.map((r) => ({ onLine: r.step <= proper, step: `${r.step}. ${r.title}`, length: r.seq_len, value: r.value, low: r.low, high: r.high,
     text: r.found, short: `${digits(r.value)}×` }));
   const records = values.map((v) => ({ step: v.step, tokens: digits(v.length), ratio: v.text }));
   if (values.length) show("audit-view", auditSteps(values, Math.max(...values.map((v) => v.length))), records);

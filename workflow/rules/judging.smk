@@ -4,7 +4,7 @@ in:  workflow/statements/*.yaml, the cells and curves of the experiments
 out: <results>/tables/findings.{csv,parquet}          one row per statement, condition and length
      <results>/tables/{verdicts,causes,expectations,audit,answers,recall_answers}.{csv,parquet,md}
      <results>/tables/claims.{md,html}                claim, verdict, one number
-     <results>/tables/not_held.{md,html}              causes and expectations that do not hold
+     <results>/tables/not_held.{md,html}              causes, expectations and steps that do not hold
      <results>/tables/compare.{csv,parquet,md}        this run against the published one, or `against`; on demand
 """
 

@@ -28,7 +28,8 @@ def finding(table, seq_len):
     times = style.times(most["attention_median"] / most["uniform"])
     name = style.title_of(most["model"])
     return (
-        f"After training, {name} looks at the first of {seq_len} tokens {times} as much as evenly"
+        f"After training, {name} looks at the first of {seq_len} tokens {times} as much as an even"
+        " look would"
     )
 
 

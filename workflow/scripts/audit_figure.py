@@ -90,7 +90,8 @@ def draw_branches(axis, rows, proper, longest, looks):
         seq_len = longest if longest in of_step["seq_len"].tolist() else of_step["seq_len"].max()
         (row,) = of_step[of_step["seq_len"] == seq_len].itertuples()
         ends = [start.get(seq_len, row.value), row.value]
-        axis.plot(ends, 2 * [row.step - 1], color="0.2", lw=1, marker="|", markevery=[0])
+        way = {"arrowstyle": "->", "color": "0.6", "lw": 1, "shrinkA": 0, "shrinkB": 4}
+        axis.annotate("", *((end, row.step - 1) for end in ends[::-1]), arrowprops=way, zorder=1)
         suffix = "" if seq_len == longest else f" at {seq_len:,}"
         draw_ratio(axis, row, looks[row.model], suffix, on_left=ends[0] > ends[1])
 

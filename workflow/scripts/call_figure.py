@@ -24,7 +24,7 @@ def main(table, cells, mplstyle, panels, stacked, png, svg):
     shape["about"] = first[["batch_size", "mode"]]
     with style.drawing(mplstyle, cells, footer, png, svg, **shape) as axes:
         models = [Selection(*of_model) for of_model in cells.groupby("model", sort=False)]
-        style.headline(axes[0], relative(models, chosen[0]))
+        style.headline(axes[0], relative(models, chosen[0]), first["experiment"])
         for axis, name, panel in zip(axes, panels, chosen, strict=True):
             axis.set(xlabel=length, ylabel=panel["label"].format(call))
             linear = name == "linear"

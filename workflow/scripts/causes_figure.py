@@ -119,10 +119,7 @@ def name_clusters(axis, cells, looks, height):
     groups = cells.groupby("model")
     middles = np.exp(groups["share"].agg(lambda shares: np.log(shares).median())).sort_values()
     nearest = groups["steps"].max() if (height > cells["steps"]).all() else groups["steps"].min()
-    names = {
-        model: re.sub(r".*\((?:bias )?(.*)\)", r"\1", style.title_of(model))
-        for model in middles.index
-    }
+    names = {model: short(model).removeprefix("bias ") for model in middles.index}
     places = style.apart_on(axis, middles, [6 + 5 * len(name) for name in names.values()])
     for (model, name), place in zip(names.items(), places, strict=True):
         color = looks[model]["color"]
@@ -165,16 +162,25 @@ def longest_common(parts):
 
 
 def noise(parts):
-    """How many times the steps of the largest batch the smallest one takes, in words."""
+    """How many times the steps of the largest batch the smallest one takes, where that is decided."""
     texts, sizes = [], [part.cells["batch_size"].iloc[0] for part in parts]
+    if len(set(sizes)) < 2:
+        return "one batch size in this run"
     for model in dict.fromkeys(part.model for part in parts):
         of_model = [part for part in parts if part.model == model]
         ratio = measures.steps_ratio(of_model[0], of_model[-1])
         beyond = "more than " if math.isinf(ratio.value) else ""
-        texts.append(beyond + style.times(ratio.limit if beyond else ratio.value))
-    if len(set(sizes)) < 2:
-        return "one batch size in this run"
+        if ratio.low > 1:
+            times = style.times(ratio.limit if beyond else ratio.value)
+            texts.append(f"{beyond}{times} ({short(model)})")
+    if not texts:
+        return f"no difference shown between batches of {min(sizes)} and {max(sizes)}"
     return f"batch {min(sizes)} takes {' and '.join(texts)} the steps of batch {max(sizes)}"
+
+
+def short(model):
+    """What stands in the brackets of a model's name: chrono, bias 2."""
+    return re.sub(r".*\((.*)\)", r"\1", style.title_of(model))
 
 
 def draw_interventions(axis, run, looks):
@@ -190,7 +196,7 @@ def draw_interventions(axis, run, looks):
     works = sum(share.value > 0.5 for share in shares.values())
     title(axis, f"The gradient helped and cut: {works} of {len(shares)} ways to train an LSTM work")
     counts = [f"{name} {share.value * share.n:.0f} of {share.n}" for name, share in shares.items()]
-    counts = ", ".join(counts).replace("\n", " ")
+    counts = "; ".join(counts).replace("\n", " ")
     return f"LSTMs that recall the first of {seq_len} tokens: {counts}"
 
 

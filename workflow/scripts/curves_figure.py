@@ -17,8 +17,8 @@ def main(table, cells, curves, mplstyle, png, svg):
     summary, cells, curves = map(read_table, (table, cells, curves))
     lengths = sorted(summary["seq_len"].unique())
     longest = max(cells["steps"].max(), 10 * SMOOTHING)
-    # What the training loss is of, where the floors are not.
-    loss = style.SPEC["losses"].get(cells["experiment"].iloc[0])
+    experiment = cells["experiment"].iloc[0]
+    loss = style.SPEC["losses"].get(experiment)  # what it is of, where the floors are not
     names = summary[summary["solved"] > 0].groupby("seq_len").size().max()
     bottom = BELOW - ROW * max(np.nan_to_num(names) - 0.3, 0)
     size = (5.6, 1.3 + len(lengths) * (0.35 + 0.31 * (5 - bottom)))
@@ -26,7 +26,8 @@ def main(table, cells, curves, mplstyle, png, svg):
     shape |= {"sharex": True, "sharey": True}
     footer = "curves_of_another_loss" if loss else "curves"
     with style.drawing(mplstyle, cells, footer, png, svg, **shape) as axes:
-        style.headline(axes[0], finding(summary[summary["seq_len"] == lengths[-1]]))
+        found = finding(summary[summary["seq_len"] == lengths[-1]])
+        style.headline(axes[0], found, experiment)
         limits = {"xlim": (SMOOTHING, longest * 1.1), "ylim": (bottom, 5), "yticks": range(5)}
         axes[0].set(xscale="log", **limits)
         axes[0].xaxis.set_major_formatter("{x:,.0f}")
@@ -54,8 +55,8 @@ def draw_length(axis, summary, cells, curves, floors):
     """Floors, then median and seeds of each model, a cross where a run ended that was not solved.
 
     The floors are what can be reached without knowing the order: chance and a bag of tokens. A curve
-    that came down is named below its foot, any other at its end. A model of which no run trained is
-    named at the right, with the reason.
+    that came down is named below the step at which half of its runs were solved, any other at its
+    end. A model of which no run trained is named at the right, with the reason.
     """
     chance = summary["chance_loss_nats"].iloc[0]
     for floor in floors:
@@ -84,8 +85,13 @@ def draw_length(axis, summary, cells, curves, floors):
         unsolved = of_model[of_model["solved_step"].isna() & (of_model["steps"] > 0)]
         last = [smooth.loc[run.steps, run.seed] for run in unsolved.itertuples()]
         axis.plot(unsolved["steps"], last, "x", color=color, ms=5, mew=1.4)
-        end = (name, median.index[-1], median.iloc[-1], color)
-        (feet if end[2] < chance / 2 else ends).append(end)
+        half = of_model["solved_step"].fillna(np.inf).median()
+        if median.iloc[-1] < chance / 2:
+            x = median.index[median.index <= half][-1]
+            axis.plot([x] * (half < np.inf), [median[x]] * (half < np.inf), ".", color=color, ms=11)
+            feet.append((name, x, median[x], color))
+        else:
+            ends.append((name, median.index[-1], median.iloc[-1], color))
     style.label_feet(axis, feet, BELOW, ROW)
     style.label_ends(axis, ends)
 

@@ -17,7 +17,7 @@ TABLES = {
     "claims": ("claims", verdicts.verdict_table, partial(tables.view, "claims")),
     "causes": ("causes", *expectations),
     "expectations": ("expectations", *expectations),
-    "not_held": ("causes expectations", verdicts.not_held, tables.not_held),
+    "not_held": ("causes expectations audit", verdicts.not_held, tables.not_held),
     "audit": ("audit", verdicts.audit_table, tables.audit),
     "answers": ("answers", *answers),
     "recall_answers": ("recall_answers", *answers),

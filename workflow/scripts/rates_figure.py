@@ -57,7 +57,9 @@ def finding(summary):
 
 
 def in_words(width, more):
-    """10× or ≥ 10×."""
+    """10× or ≥ 10×; one rate where no other works."""
+    if width == 1:
+        return "at least one rate" if more else "one rate"
     return f"≥ {style.times(width)}" if more else style.times(width)
 
 

@@ -15,6 +15,7 @@ from workflow.seqbench.results.schemas import columns
 from workflow.seqbench.results.statistics import CONFIDENCE, Law, binomial_interval, log_ratio
 
 MISFIT = 0.1  # a fitted law that misses a length by more says nothing
+LONGER = ("accuracy_2x", "accuracy_4x")
 TAIL = 10  # steps whose mean counts as the training loss at a step; a single one is too noisy
 
 
@@ -39,8 +40,14 @@ class Estimate(NamedTuple):
 
 
 def median(a, of="time_s", confidence=CONFIDENCE):
-    """Median of a column over processes or seeds."""
+    """Median of a column over processes or seeds.
+
+    Of accuracies on longer sequences a note says why there are none where models cannot read these.
+    """
     values = a.cells[of].dropna()
+    errors = a.cells["accuracy_longer_error"].dropna() if of in LONGER else ()
+    if len(errors) and values.empty:
+        return Estimate(note=f"cannot: {'; '.join(dict.fromkeys(errors))}")
     interval = statistics.median_interval(values, confidence, share=is_share(of))
     return Estimate.of(interval, len(values))
 

@@ -41,9 +41,9 @@ def render(paths, shards, experiments=()):
 
 
 def data(paths, shards, experiments):
-    """What the page's script reads: {shards, experiments, looks, names, tables, views, lists}.
+    """What the page's script reads: {shards, proper, experiments, looks, names, tables, views, lists}.
 
-    A table is {rows, columns: {name: values, or one value if all are alike}}; `views` has some as
+    `proper` is the step of the audit that the line of its chart ends at. A table is {rows, columns: {name: values, or one value if all are alike}}; `views` has some as
     people read them; `lists` the thinned curves and samples: {table: [{keys of the cell, x, y}]}.
     """
     frames = {path.stem: read_table(path) for path in sorted(map(Path, paths))}
@@ -66,6 +66,7 @@ def data(paths, shards, experiments):
     whole["relative"] = relative(Run(frames), timed)
     return {
         "shards": shards,
+        "proper": style.SPEC["audit"]["proper"],
         "experiments": {name: "timing" if name in timed else "training" for name in cells},
         "looks": style.looks(everything),
         "names": {model: style.title_of(model) for model in everything["model"].unique()},

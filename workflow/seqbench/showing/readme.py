@@ -41,6 +41,7 @@ def results(run, reference):
     folder = os.path.relpath(reference, RESULTS.parent)
     experiments = yaml.safe_load((run / "config.yaml").read_text()).get("experiments", {})
     page = (ROOT / "workflow/page/results.md").read_text()
+    about = yaml.safe_load((ROOT / "workflow/figures.yaml").read_text())["experiments"]
     tables, captions = texts(run, "tables/*.md"), texts(ROOT, "workflow/report/*.rst")
     timed = [name for name in experiments if (run / f"tables/{name}_samples.parquet").exists()]
     trained = [name for name in experiments if (run / f"tables/{name}_curves.parquet").exists()]
@@ -55,6 +56,7 @@ def results(run, reference):
         captions=captions,
         timed=timed,
         trained=trained,
+        about={name: f"{text[0].upper()}{text[1:]}." for name, text in about.items()},
         contents="CONTENTS",
     )
     text = re.sub(r"^(#+ .+)$", r"\n\1\n", text, flags=re.MULTILINE)

@@ -261,9 +261,11 @@ def drawing(mplstyle, cells, footer, *paths, size, panels=1, columns=None, about
         plt.close(figure)
 
 
-def headline(axis, text):
-    """What the figure found, above all of its axes."""
+def headline(axis, text, experiment=None):
+    """What the figure found, above all of its axes, after what is special about its experiment."""
     figure = axis.figure
+    if about := SPEC["experiments"].get(experiment):
+        text = f"{about[0].upper()}{about[1:]}: {text}"
     lines = textwrap.wrap(text, int(11.2 * figure.get_figwidth()))
     figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=11.5, weight="bold")
 

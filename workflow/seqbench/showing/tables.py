@@ -93,7 +93,8 @@ def timing(table, cells):
     busy = cells["busy_cores"]
     sentence = (
         f"How quiet the machine was: other processes kept {busy.median():.2f} cores busy (median of"
-        f" {len(cells)} cells; at most {busy.max():.2f}), and {flagged} flags were raised"
+        f" {len(cells)} cells; at most {busy.max():.2f}), and {flagged}"
+        f" {'flag was' if flagged == 1 else 'flags were'} raised"
     )
     for name in set(cells["model"]) & set(cells["reference"].dropna()):
         itself = Selection(name, cells[cells["model"] == name])
