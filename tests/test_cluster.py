@@ -345,7 +345,10 @@ def test_the_profile_for_other_schedulers_works_with_the_commands_of_slurm(slurm
 
 
 def test_cells_of_a_job_take_turns_and_ctrl_c_cancels_it(slurm, folder):
-    """Two trainings in one job, by the profile for other schedulers: the second waits for the first."""
+    """Two trainings in one job, by the profile for other schedulers: the second waits for the first.
+
+    They are of two models, as each says by a file that it has begun.
+    """
     project = other(slurm, folder / "turns")
     models = {
         name: {"architecture": f"{FAULTS}:Late", "began": str(project / name)} for name in "ab"
@@ -354,7 +357,8 @@ def test_cells_of_a_job_take_turns_and_ctrl_c_cancels_it(slurm, folder):
     config = {"models": models, "experiments": {"recall": recall}}
     (project / "override.yaml").write_text(yaml.safe_dump(config))
     shards = [f"results/recall/model~{name}/seq_len~4/seed~0.parquet" for name in "ab"]
-    flags = ("--workflow-profile", "profiles/site", "--configfile", SMOKE, "override.yaml")
+    flags = ["--workflow-profile", "profiles/site", "--groups", "training_cell=both"]
+    flags += ["--group-components", "both=2", "--configfile", SMOKE, "override.yaml"]
     process = subprocess.Popen(
         ["snakemake", *shards, *flags],
         cwd=project.path,

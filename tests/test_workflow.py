@@ -356,8 +356,9 @@ def test_commands_that_are_printed_can_be_called_as_they_stand(monkeypatch):
     monkeypatch.delenv("SEQBENCH_START", raising=False)
     log.remember_call("Snakefile", ["my config.yaml"], ["experiments={recall: {lr: 0.01}}"])
     asked = ["--configfile", "my config.yaml", "--config", "experiments={recall: {lr: 0.01}}"]
-    call = ["snakemake", "--cores", "4", *asked, "--force", "a b/c.parquet"]
-    assert shlex.split(log.again("a b/c.parquet")) == call
+    call = ["snakemake", "--cores", "4", *asked, "--force", "a b/c.parquet", "~/d", "e~f"]
+    assert shlex.split(log.again("a b/c.parquet", "~/d", "e~f")) == call
+    assert log.again("model~lstm/seed~0.parquet").endswith(" --force model~lstm/seed~0.parquet")
     log.remember_call("Snakefile", [], [])
     assert log.command() == "snakemake --cores 4"
 

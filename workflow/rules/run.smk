@@ -5,14 +5,13 @@ out: <results>/manifest.json   not where the results are in a bucket
 
 import atexit
 import json
-import shlex
 import shutil
 import subprocess
 from collections import Counter
 from datetime import datetime
 
 from snakemake.common import __version__
-from workflow.seqbench.log import UserError, command
+from workflow.seqbench.log import UserError, command, quoted
 from workflow.seqbench.running import mend_times, own_folder, take_over
 
 if not workflow.remote_exec:
@@ -103,7 +102,7 @@ def conclude(outcome):
         seconds=round((datetime.now() - workflow.start_time).total_seconds(), 1),
     )
     if lacking:
-        same = f"{command()} -- {shlex.join(sorted(workflow.dag_settings.targets))}"
+        same = f"{command()} -- {quoted(sorted(workflow.dag_settings.targets))}"
         print(manifest.summary(lacking, same.removesuffix(" --")), file=sys.stderr)
 
 

@@ -88,7 +88,8 @@ def draw_length(axis, summary, cells, curves, floors):
         half = of_model["solved_step"].fillna(np.inf).median()
         if median.iloc[-1] < chance / 2:
             x = median.index[median.index <= half][-1]
-            axis.plot([x] * (half < np.inf), [median[x]] * (half < np.inf), ".", color=color, ms=11)
+            if half < np.inf:
+                axis.plot(x, median[x], ".", color=color, ms=11)
             feet.append((name, x, median[x], color))
         else:
             ends.append((name, median.index[-1], median.iloc[-1], color))

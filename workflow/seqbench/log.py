@@ -3,6 +3,7 @@
 import argparse
 import inspect
 import os
+import re
 import shlex
 import sys
 
@@ -28,7 +29,7 @@ def remember_call(snakefile, configfiles, config):
             options += [f"--{name.replace('_', '-')}", value] if value else []
     options += ["--configfile", *configfiles] if configfiles else []
     options += ["--config", *config] if config else []
-    os.environ["SEQBENCH"] = f"{start} {shlex.join(options)}".rstrip()
+    os.environ["SEQBENCH"] = f"{start} {quoted(options)}".rstrip()
 
 
 def command():
@@ -38,7 +39,13 @@ def command():
 
 def again(*paths):
     """The command that makes these files anew, with the config of this run."""
-    return f"{command()} --force {shlex.join(map(str, paths))}"
+    return f"{command()} --force {quoted(map(str, paths))}"
+
+
+def quoted(words):
+    """Words as a shell reads them; unlike `shlex.join` it leaves a ~ inside of one as it is."""
+    plain = re.compile(r"(?!~)[\w@%+=:,./~-]+", re.ASCII)
+    return " ".join(word if plain.fullmatch(word) else shlex.quote(word) for word in words)
 
 
 def redirect(path):
