@@ -40,7 +40,8 @@ def asks(question):
 
 # How often a job is submitted at most: by `retries`, of which the Snakemake on a job's node is not told.
 if not workflow.remote_exec:
-    os.environ["SEQBENCH_ATTEMPTS"] = str(1 + workflow.execution_settings.retries)
+    retries = getattr(workflow.execution_settings, "retries", 0)  # of --lint there are no settings
+    os.environ["SEQBENCH_ATTEMPTS"] = str(1 + retries)
 ATTEMPTS = int(os.environ["SEQBENCH_ATTEMPTS"])
 
 
