@@ -111,7 +111,12 @@ def told(path, cells):
     try:
         about = json.loads(path.read_text())
         asked = {name: part["cells"]["expected"] for name, part in about["experiments"].items()}
-    except (OSError, ValueError, LookupError, TypeError):  # none, half of one, or of another version
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+    ):  # none, half of one, or of another version
         return False
     here = Counter(job.wildcards_dict["experiment"] for job in cells)
     same = all(asked.get(name, 0) >= count for name, count in here.items())
