@@ -111,13 +111,8 @@ def told(path, cells):
     try:
         about = json.loads(path.read_text())
         asked = {name: part["cells"]["expected"] for name, part in about["experiments"].items()}
-    except (
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-    ):  # none, half of one, or of another version
-        return False
+    except (OSError, ValueError, LookupError, TypeError):
+        return False  # there is none, half of one, or one of another version
     here = Counter(job.wildcards_dict["experiment"] for job in cells)
     same = all(asked.get(name, 0) >= count for name, count in here.items())
     made = max(os.path.getmtime(job.output[0]) for job in cells)
