@@ -47,7 +47,9 @@ class Loaded:
 
     def call(self, arguments, folder, output):
         """Run `snakemake` with these arguments in a folder; all that it prints goes to a file."""
-        request = [*map(str, arguments)], str(folder), str(output), dict(os.environ), self.address
+        environment = dict(os.environ)
+        environment.pop("PYTEST_CURRENT_TEST", None)  # cells of one environment share a server
+        request = [*map(str, arguments)], str(folder), str(output), environment, self.address
         print(json.dumps(request), file=self.process.stdin, flush=True)
         return int(self.process.stdout.readline())
 
