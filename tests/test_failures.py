@@ -506,7 +506,7 @@ def test_a_number_leads_to_its_cells_where_shards_are_lost_or_damaged(project):
     said = why(project, "ratios", "transformer", "200")
     assert said.count("is not kept; this is from the table of cells") == 4
     for cell in (cell for cell in CELLS if cell[:3] == ("timing", "transformer", 200)):
-        assert f"; snakemake --cores 4 --configfile {SMOKE} --force {shard(cell)}\n" in said
+        assert f" && snakemake --cores 4 --configfile {SMOKE} --force {shard(cell)}\n" in said
     path = project / shard(("recall", "lstm", 4, 1))
     path.write_bytes(path.read_bytes()[:-9])
     said = why(project, "recall", "lstm", "4")

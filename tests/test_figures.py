@@ -423,10 +423,10 @@ def test_a_window_of_rates_that_reaches_the_last_one_tried_is_at_least_so_wide(t
     paths = [tmp_path / name for name in ("table.parquet", "cells.parquet")]
     files = [tmp_path / f"rates.{suffix}" for suffix in ("png", "svg")]
     shown = drawings(rates_figure.main, *paths, realistic.STYLE, *files)["rates"]
-    span = "At 25 tokens the rates that work span 1× for LSTM to ≥ 3× for GRU"
+    span = "At 25 tokens the rates that work span one rate for LSTM to ≥ 3× for GRU"
     assert shown.headline == span
     texts = [text for text, _ in shown.texts]
-    assert {"1×", "≥ 3×"} <= {*texts}
+    assert {"one rate", "≥ 3×"} <= {*texts}
     assert "n = 2 tuning seeds" in shown.footer
     fills = [
         line.get_fillstyle() for line in shown.figure.axes[0].lines if line.get_color() != "C0"

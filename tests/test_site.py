@@ -173,9 +173,9 @@ def test_on_a_cluster_it_writes_a_profile_and_finds_it_right(slurm, tmp_path):
     assert (project / "profiles/site/config.yaml").exists()
     status = ["git", "status", "--porcelain"]
     assert subprocess.run(status, cwd=project.path, capture_output=True).stdout == b""
-    code, said = called(project, slurm.env)
+    code, said = called(project, slurm.env, "--configfile", "workflow/presets/full.yaml")
     assert code == 1
-    assert LONGEST.replace("60", "120") in said
+    assert LONGEST.replace("78", "156").replace("60", "120") in said
     (project / "wrong.yaml").write_text("experiments: {timing_threads2: {threads: 0}}")
     code, said = called(project, slurm.env, "--configfile", "wrong.yaml")
     assert code == 1

@@ -9,6 +9,7 @@ from inspect import signature
 import yaml
 
 from snakemake.io import IOFile
+from snakemake_interface_executor_plugins.settings import ExecMode
 from workflow.seqbench.log import remember_call
 from workflow.seqbench.sources import ROOT
 
@@ -39,10 +40,10 @@ def asks(question):
 
 
 # How often a job is submitted at most: by `retries`, of which the Snakemake on a job's node is not told.
-if not workflow.remote_exec:
+if workflow.exec_mode == ExecMode.DEFAULT:
     retries = getattr(workflow.execution_settings, "retries", 0)  # of --lint there are no settings
     os.environ["SEQBENCH_ATTEMPTS"] = str(1 + retries)
-ATTEMPTS = int(os.environ["SEQBENCH_ATTEMPTS"])
+ATTEMPTS = int(os.environ.get("SEQBENCH_ATTEMPTS", 1))
 
 
 def needs(what):

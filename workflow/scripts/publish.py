@@ -1,6 +1,7 @@
 """Promote a run to the reference run of its kind of machine, and bring the README up to date."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -71,4 +72,4 @@ def files_of(experiments, folder):
 
 
 if __name__ == "__main__":
-    log.run(main, snakemake)
+    log.run(partial(main, [*snakemake.input]), snakemake)

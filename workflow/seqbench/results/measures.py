@@ -45,7 +45,7 @@ def median(a, of="time_s", confidence=CONFIDENCE):
     Of accuracies on longer sequences a note says why there are none where models cannot read these.
     """
     values = a.cells[of].dropna()
-    errors = a.cells["accuracy_longer_error"].dropna() if of in LONGER else ()
+    errors = a.cells.get("accuracy_longer_error", values).dropna() if of in LONGER else ()
     if len(errors) and values.empty:
         return Estimate(note=f"cannot: {'; '.join(dict.fromkeys(errors))}")
     interval = statistics.median_interval(values, confidence, share=is_share(of))
