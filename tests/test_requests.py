@@ -68,6 +68,15 @@ def test_flags_do_not_take_its_node_from_a_timing_cell(tmp_path):
     assert all("slurm_extra=--exclusive" in job and "whole_node=1" in job for job in jobs)
 
 
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_cell_knows_how_often_it_may_still_ask_for_more(tmp_path, retries):
+    """By the profile's `retries` or a flag; a last attempt has the time that the cell is left to run."""
+    project = Project.copy(tmp_path / "project")
+    flags = ("--executor", "slurm", "--jobs", "2", "--retries", retries)
+    output = project.snakemake("--dry-run", "recall", *flags)
+    assert {*re.findall(r"attempts_left=(-?\d+)", output)} == {str(retries)}
+
+
 def test_cells_are_submitted_and_nothing_else(tmp_path):
     project = Project.copy(tmp_path / "project")
     with (project / "Snakefile").open("a") as file:

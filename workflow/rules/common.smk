@@ -39,16 +39,17 @@ def asks(question):
     return described(lambda wildcards: answer(*but_seed(wildcards)))
 
 
-# How often a job is submitted at most: by `retries`, of which the Snakemake on a job's node is not told.
-if workflow.exec_mode == ExecMode.DEFAULT:
-    retries = getattr(workflow.execution_settings, "retries", 0)  # of --lint there are no settings
-    os.environ["SEQBENCH_ATTEMPTS"] = str(1 + retries)
-ATTEMPTS = int(os.environ.get("SEQBENCH_ATTEMPTS", 1))
+@cache
+def attempts():
+    """How often a job is submitted at most: by `retries`, of which the Snakemake on its node is not told."""
+    if workflow.exec_mode == ExecMode.DEFAULT:
+        os.environ["SEQBENCH_ATTEMPTS"] = str(1 + workflow.execution_settings.retries)
+    return int(os.environ.get("SEQBENCH_ATTEMPTS", 1))
 
 
 def needs(what):
     """A function of a job's wildcards and attempt: how much of this resource it asks for."""
-    answer = cache(lambda attempt, *names: plan.needs(what, attempt, ATTEMPTS, **dict(names)))
+    answer = cache(lambda attempt, *names: plan.needs(what, attempt, attempts(), **dict(names)))
     return described(lambda wildcards, attempt: answer(attempt, *but_seed(wildcards)))
 
 
@@ -70,7 +71,7 @@ def all_cores(wildcards):
 
 def attempts_left(wildcards, attempt):
     """How often a job that lacks memory may still ask for more, where it is submitted."""
-    return ATTEMPTS - attempt
+    return attempts() - attempt
 
 
 # Snakemake's records tell what has changed since a file was made, but they are lost with .snakemake/
