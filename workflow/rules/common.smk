@@ -43,7 +43,8 @@ def asks(question):
 def attempts():
     """How often a job is submitted at most: by `retries`, of which the Snakemake on its node is not told."""
     if workflow.exec_mode == ExecMode.DEFAULT:
-        retries = getattr(workflow.execution_settings, "retries", 0)  # calls that run nothing have none
+        # Calls that run nothing have no settings.
+        retries = getattr(workflow.execution_settings, "retries", 0)
         os.environ["SEQBENCH_ATTEMPTS"] = str(1 + retries)
     return int(os.environ.get("SEQBENCH_ATTEMPTS", 1))
 
