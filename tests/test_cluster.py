@@ -255,11 +255,11 @@ def storm(slurm, folder):
     shards.append("results/timing/model~on_dying_node/seq_len~50/seed~0.parquet")
     process = project.start(*shards, config=config)
     for name in ("on_dying_node", "patient"):
-        wait((project / name).exists, 120, f"start of {name} ({project / 'output.txt'})")
+        wait((project / name).exists, 300, f"start of {name} ({project / 'output.txt'})")
     slurm.restart_controller(crash=True)
     (job,) = [job for job in project.jobs() if "-on_dying_node-" in job["comment"]]
     slurm.kill_node(job["node"])
-    wait(lambda: "NODE_FAIL" in project.states("on_dying_node"), 30, "end of the job")
+    wait(lambda: "NODE_FAIL" in project.states("on_dying_node"), 120, "end of the job")
     slurm.revive_node(job["node"])
     project.finish(process)
     return project
