@@ -204,7 +204,7 @@ class Cluster:
             return all(states.get(node) in ("idle", "mixed", "allocated") for node in nodes)
 
         try:
-            wait(ready, 60, f"nodes {', '.join(nodes)}")
+            wait(ready, 180, f"nodes {', '.join(nodes)}")
         except TimeoutError as error:
             log = self.folder / "slurmctld.log"
             last = log.read_text().splitlines()[-20:] if log.exists() else []
