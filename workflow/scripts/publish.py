@@ -20,9 +20,10 @@ def main(files, run, sweeps, config, reference, page, results):
 
     Adds the tables `run` (machine and commit), `times` and `published` (minutes; those of other runs
     that `reference` has as measured are kept). What the folder `run` has of the experiments `sweeps`
-    comes along; where it has nothing of them, that of `reference` is kept. `page` is the README whose generated blocks are written anew, `results` the
-    page of all tables and figures; None where another device has them. Nothing is replaced before
-    everything is there, and one that is killed is mended by the next.
+    comes along; where it has nothing of them, that of `reference` is kept. `page` is the README whose
+    generated blocks are written anew, `results` the page of all tables and figures; None where
+    another device has them. Nothing is replaced before everything is there, and one that is killed is
+    mended by the next.
     """
     if config.get("incomplete"):
         raise log.UserError("incomplete is true: a run is published when all its cells are done")

@@ -13,8 +13,11 @@ from workflow.seqbench.sources import ROOT
 KEYS = ["experiment", "model", "seq_len"]
 OVERHEAD_S = 0.5  # around a cell: its job, and the figures and tables at the end
 FULL, SMOKE = "workflow/presets/full.yaml", "workflow/presets/smoke.yaml"
-RUNS = {"the default run": ["config.yaml"], "the full run": ["config.yaml", FULL]}
-RUNS["the smoke run"] = ["config.yaml", SMOKE]
+RUNS = {
+    "the default run": ["config.yaml"],
+    "the full run": ["config.yaml", FULL],
+    "the smoke run": ["config.yaml", SMOKE],
+}
 
 
 def costs(cells):
