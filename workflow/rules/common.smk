@@ -13,6 +13,9 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 from workflow.seqbench.log import remember_call
 from workflow.seqbench.sources import ROOT
 
+# The variable that tells a job's node how often the job is submitted at most.
+ATTEMPTS = "SEQBENCH_ATTEMPTS"
+
 
 wildcard_constraints:
     model="|".join(config["models"]),
@@ -41,12 +44,12 @@ def asks(question):
 
 @cache
 def attempts():
-    """How often a job is submitted at most: by `retries`, of which the Snakemake on its node is not told."""
+    """How often a job is submitted at most: by `retries`, of which Snakemake itself tells no node."""
     if workflow.exec_mode == ExecMode.DEFAULT:
         # Calls that run nothing have no settings.
         retries = getattr(workflow.execution_settings, "retries", 0)
-        os.environ["SEQBENCH_ATTEMPTS"] = str(1 + retries)
-    return int(os.environ.get("SEQBENCH_ATTEMPTS", 1))
+        os.environ[ATTEMPTS] = str(1 + retries)
+    return int(os.environ.get(ATTEMPTS, 1))
 
 
 def needs(what):
