@@ -22,8 +22,8 @@ def main(table, cells, mplstyle, png, svg):
                 draw_model(axis, models.index(model), rows, look, widths.get(model))
             count = f"{len(widths)} of {here['model'].nunique()}"
             axis.set_title(f"{seq_len} tokens: {count}\nhave a rate that works")
-            axis.set(xscale="log", xlabel="learning rate")
-            axis.set_xticks(rates, [f"{rate:g}" for rate in rates], fontsize=8.5)
+            axis.set(xscale="log", xlabel="learning rate (thousandths)")
+            axis.set_xticks(rates, [f"{1000 * rate:g}" for rate in rates])
             axis.minorticks_off()
         axis.set_xlim(min(rates) / 1.5, max(rates) * 1.5)
         style.row_names(axis, [*map(style.title_of, models)])
