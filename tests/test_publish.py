@@ -287,15 +287,15 @@ def test_minutes_that_were_measured_are_kept_where_the_machine_is_the_same(whole
     table, _ = provenance.times(whole, 83.0, {})
     assert table["command"].str.contains("smoke").sum() == 0
     smoke = "`make run CONFIG=workflow/presets/smoke.yaml`"
-    others = {(smoke, 24): 2, ("`make run`", table["cells"][0]): 15, ("`make run`", 7): 1}
+    others = {(smoke, 24): 1, ("`make run`", table["cells"][0]): 15, ("`make run`", 7): 1}
     table, sentence = provenance.times(whole, 83.0, others)
     assert set(table["minutes are"]) == {"as measured"}
     assert table.set_index("command")["minutes"].to_dict() == {
         "`make run`": "15",
         "`make run CONFIG=workflow/presets/full.yaml`": "83",
-        smoke: "2",
+        smoke: "1",
     }
-    assert sentence.endswith("the default run: about 15 minutes; the smoke run: about 2 minutes.\n")
+    assert sentence.endswith("the default run: about 15 minutes; the smoke run: about 1 minute.\n")
 
     assert provenance.measured(tmp_path, run) == {}  # none was published
     (tmp_path / "tables").mkdir()
@@ -306,3 +306,5 @@ def test_minutes_that_were_measured_are_kept_where_the_machine_is_the_same(whole
         command: int(minutes) for command, minutes in table[["command", "minutes"]].to_numpy()
     }
     assert provenance.measured(tmp_path, run.assign(cpu_cores="4")) == {}
+    # A smaller run has no experiment with two threads.
+    assert provenance.measured(tmp_path, run.assign(threads="1, 2")) == kept

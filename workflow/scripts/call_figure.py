@@ -58,7 +58,8 @@ def relative(models, panel):
         return f"{panel['name']} of a call"
     who = style.title_of(*ratios) + " takes" if len(ratios) == 1 else "the others take"
     span = style.span(ratios.values(), style.times)
-    return f"At {longest:,} tokens {who} {span} the {style.title_of(name)}'s {panel['name']}"
+    apart = "" if own else ", which is not drawn"
+    return f"At {longest:,} tokens {who} {span} the {style.title_of(name)}'s {panel['name']}{apart}"
 
 
 def growth(models, panel):

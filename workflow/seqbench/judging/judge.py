@@ -78,8 +78,12 @@ def folders(experiments, selections):
 
 
 def named(specification):
-    """A measure with its options as text: "by 500, of cold_s"."""
-    chosen = ", ".join(f"{key} {value}" for key, value in options(specification).items())
+    """A measure with its options as text: "by 500, of cold_s over time_s"."""
+    values = {
+        key: " over ".join(value) if isinstance(value, list) else value
+        for key, value in options(specification).items()
+    }
+    chosen = ", ".join(f"{key} {value}" for key, value in values.items())
     return {"measure": specification["measure"], "options": chosen}
 
 

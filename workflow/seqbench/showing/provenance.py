@@ -9,7 +9,7 @@ from workflow.seqbench.results.costs import RUNS, cells_of, costs, expected, shi
 from workflow.seqbench.results.manifest import moment
 
 CELL = ["experiment", "model", "seq_len", "seed"]
-MACHINE = ["device_name", "cpu_cores", "threads", "torch"]  # what a time in minutes depends on
+MACHINE = ["device_name", "cpu_cores", "threads", "torch"]
 MEASURED = "as measured"
 
 
@@ -56,12 +56,14 @@ def minutes_of(cells, manifest):
 def measured(reference, run):
     """{(command, cells): minutes} that the run in the folder `reference` says were measured.
 
-    run: the table `run` of another; only where both were made on one kind of machine.
+    run: the table `run` of another; only where both were made on one kind of machine, with threads
+    as their experiments have them.
     """
     times, made_on = (Path(reference, f"tables/{name}.csv") for name in ("times", "run"))
     if not (times.is_file() and made_on.is_file()):
         return {}
-    theirs, ours = (table[MACHINE].iloc[-1].map(str) for table in (pd.read_csv(made_on), run))
+    kind = [column for column in MACHINE if column != "threads"]
+    theirs, ours = (table[kind].iloc[-1].map(str) for table in (pd.read_csv(made_on), run))
     rows = pd.read_csv(times)
     rows = rows[(rows["minutes are"] == MEASURED) & theirs.equals(ours)]
     return dict(zip(zip(rows["command"], rows["cells"], strict=True), rows["minutes"], strict=True))
@@ -93,6 +95,6 @@ def times(cells, minutes, others):
         if this:
             published = f"{name}, {len(made):,} cells, {shown} minutes on {cores} cores {how}"
         else:
-            rest.append(f"{name}: about {shown} minutes")
+            rest.append(f"{name}: about {shown} minute{'s' * (shown != '1')}")
     table = pd.DataFrame(rows, columns=["command", "cells", "minutes", "minutes are"])
     return table, f"Published: {'; '.join([published, *rest])}.\n"
