@@ -28,7 +28,7 @@ from workflow.seqbench.judging.statements import load
 from workflow.seqbench.results import comparisons, measures, shards, summaries
 from workflow.seqbench.results.schemas import columns, schema
 from workflow.seqbench.results.selecting import Run
-from workflow.seqbench.showing import page
+from workflow.seqbench.showing import page, text
 
 STATEMENTS = ("claims", "causes", "expectations", "audit", "answers", "recall_answers")
 CLAIMS = ROOT / "workflow/statements/claims.yaml"
@@ -407,6 +407,10 @@ SAID = re.compile(
 def said_in(where, said, rows):
     """What the words of a verdict say of each of a condition's findings."""
     judged = rows[(rows["outcome"] != "reported") & rows["low"].notna()]
+    alike = judged.apply(lambda row: math.isclose(row["low"], row["high"]), axis=1).astype(bool)
+    for value in judged.loc[alike, "value"]:  # the same in every run, and printed without bounds
+        assert f": {text.digits(value)} " in said
+    judged = judged[~alike]
     matches = list(SAID.finditer(said))
     assert len(matches) == len(judged), (said, len(judged))
     for row, match in zip(judged.to_dict("records"), matches, strict=True):
