@@ -26,6 +26,7 @@ from workflow.scripts import (
 )
 from workflow.seqbench.judging.statements import load
 from workflow.seqbench.results import comparisons, measures, shards, summaries
+from workflow.seqbench.results.costs import RUNS
 from workflow.seqbench.results.schemas import columns, schema
 from workflow.seqbench.results.selecting import Run
 from workflow.seqbench.showing import page, text
@@ -390,11 +391,14 @@ def published_in(folder):
         cells = pd.read_parquet(folder / f"{row['experiment']}_cells.parquet")
         yield ("cells", row["experiment"]), Place("run.csv", row["cells"])
         yield ("cells", row["experiment"]), Place("cells", len(cells))
-    times = pd.read_csv(folder / "times.csv")
-    for minutes in times.loc[times["minutes are"] == "as measured", "minutes"]:
-        yield ("minutes",), Place("times.csv", minutes)
-        (said,) = re.findall(r"(\d+) minutes on", (folder / "published.md").read_text())
-        yield ("minutes",), Place("published.md", int(said))
+    times = pd.read_csv(folder / "times.csv").set_index("command")["minutes"]
+    sentence = (folder / "published.md").read_text()
+    for name, files in RUNS.items():
+        command = f"`make run{' CONFIG=' + files[-1] if len(files) > 1 else ''}`"
+        if command in times:
+            (said,) = re.findall(rf"{name}(?:, [\d,]+ cells, |: about )(\d+) minutes?\b", sentence)
+            yield ("minutes", name), Place("times.csv", times[command])
+            yield ("minutes", name), Place("published.md", int(said))
 
 
 NUMBER = r"[\d,]+(?:\.\d+)?(?:e-?\d+)?"
