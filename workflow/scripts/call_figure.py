@@ -64,7 +64,9 @@ def relative(models, panel):
 
 def growth(models, panel):
     """Title of a panel: the least and the greatest power of the length that models grow with."""
-    powers = [measures.slope(selection, panel["column"]).value for selection in models]
+    column, least = panel["column"], panel.get("least", 0)
+    models = [selection for selection in models if selection.cells[column].max() >= least]
+    powers = [measures.slope(selection, column).value for selection in models]
     powers = [power for power in powers if np.isfinite(power)]
     span = f": {style.span(powers, '$N^{{{:z.1f}}}$'.format)}" if powers else ""
     return f"How {panel['name']} grows{span}"
