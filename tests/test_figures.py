@@ -247,6 +247,16 @@ def test_times_are_relative_to_the_reference_without_cells_of_its_own(table):
     assert re.search(r"Transformer \(original\) takes \d+× the", call_figure.relative(one, panel))
 
 
+def test_a_few_pages_of_ram_do_not_grow(table):
+    cells, panel = table("timing_cells"), style.SPEC["panels"]["ram"]
+    models = [Selection(*part) for part in cells.groupby("model", sort=False)]
+    title = call_figure.growth(models, panel)
+    one = cells[cells["model"] == "lstm"]
+    pages = Selection("pages", one.assign(call_ram_bytes=8192 - one["seq_len"]))
+    assert call_figure.growth([*models, pages], panel) == title != "How RAM grows"
+    assert call_figure.growth([pages], panel) == "How RAM grows"
+
+
 def test_what_lies_below_the_gradients_shown_is_a_number(drawn, table):
     last = table("gradient_flow").query("seq_len == 100 and position == 1")
     below = (last["gradient_median"] < 1e-9).sum()
