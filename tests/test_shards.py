@@ -246,7 +246,6 @@ def test_a_shard_that_was_asked_to_be_something_else_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("shape", "column", "value"),
     [
-        (SCHEMA, "device_name", "another CPU"),
         (SCHEMA, "torch", "2.0.0"),
         (SCHEMA, "threads", 2),
         (SCHEMA, "malloc", "musl"),

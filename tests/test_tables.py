@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests import synthetic
+from tests import synthetic, test_shards
 from tests.conftest import shipped
 from tests.synthetic import NAN, run
-from workflow.scripts import distance_table, read_outs_table
+from workflow.scripts import distance_table, experiment_tables, read_outs_table
 from workflow.seqbench.config import check
 from workflow.seqbench.judging import compare
 from workflow.seqbench.judging.judge import findings
@@ -19,7 +19,7 @@ from workflow.seqbench.judging.statements import load
 from workflow.seqbench.judging.verdicts import expectation_table, not_held, verdict_table
 from workflow.seqbench.log import UserError
 from workflow.seqbench.results import comparisons, summaries
-from workflow.seqbench.results.selecting import read_table
+from workflow.seqbench.results.selecting import first_machine, incomplete, read_table
 from workflow.seqbench.showing import tables, text
 from workflow.seqbench.sources import ROOT
 
@@ -438,7 +438,7 @@ def verdicts():
 
 
 TABLES = {
-    "timing": lambda: summary(timed([0.1] * 6), "timing"),
+    "timing": lambda: summary(timed([0.1] * 6), "timing").assign(machine="a CPU"),
     "training": lambda: swept({0.01: [100] * 3, 0.1: [NAN] * 3}),
     "distance": lambda: summary(trained([100] * 3), "training"),
     "ratios": lambda: comparisons.ratios(compared(), ["timing"], 0.05),
@@ -457,6 +457,44 @@ def test_trainings_of_two_kinds_of_machines_are_marked():
     assert summary(cells, "training")["flags"].tolist() == ["2 CPU models"]
     cells["device"], cells["device_name"] = "cuda", ["a GPU", "another GPU", "a third GPU"]
     assert summary(cells, "training")["flags"].tolist() == ["2 CPU models; 3 GPUs"]
+
+
+def test_times_of_two_kinds_of_machines_stand_one_below_the_other(tmp_path):
+    """And what is drawn and judged is of the kind of most cells; a table of one kind has no column."""
+    cells = [{"model": "lstm", "seq_len": n, "seed": seed} for n in (100, 200) for seed in range(3)]
+    cpus = ["a CPU", "another CPU", "another CPU"] * 2
+    paths = [
+        test_shards.write(tmp_path, **cell, device_name=cpu, cpu_model=cpu, time_s=len(cpu))
+        for cell, cpu in zip(cells, cpus, strict=True)
+    ]
+
+    def made(part):
+        names = ["t.csv", "t.parquet", "t.md", "t.html", "t_cells.parquet", "t_samples.parquet"]
+        paths_of, cells_of = [*zip(*part, strict=True)]
+        files = [tmp_path / name for name in names]
+        experiment_tables.main(paths_of, "timing", "timing", [*cells_of], len(cells_of), *files)
+        return [
+            read_table(files[1]),
+            read_table(files[4]),
+            read_table(files[5]),
+            files[2].read_text(),
+        ]
+
+    every = [*zip(paths, cells, strict=True)]
+    table, of_cells, samples, shown = made(every)
+    assert table["machine"].tolist() == ["another CPU"] * 2 + ["a CPU"] * 2
+    assert table["n"].tolist() == [2, 2, 1, 1]
+    assert table["time_median_s"].tolist() == [11, 11, 5, 5]
+    assert set(of_cells["cpu_model"]) == {"another CPU"} and len(of_cells) == 4
+    assert set(samples["seed"]) == {1, 2}
+    part = "4 of 6 cells, those of the first of 2 kinds of machine"
+    assert f"Incomplete: {part}" in shown and "| a CPU" in shown and incomplete(of_cells) == part
+    first = first_machine(table)
+    assert first["n"].tolist() == [2, 2] and "machine" not in first
+
+    table, _, _, shown = made([pair for pair in every if pair[1]["seed"]])
+    pd.testing.assert_frame_equal(table, first)
+    assert "machine" not in shown.split("\n\n")[1] and "Incomplete" not in shown
 
 
 def test_a_damaged_table_is_refused_by_name_and_never_read_otherwise(tmp_path):

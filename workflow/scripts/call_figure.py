@@ -4,7 +4,7 @@ import numpy as np
 
 from workflow.seqbench import log
 from workflow.seqbench.results import measures
-from workflow.seqbench.results.selecting import Selection, read_table
+from workflow.seqbench.results.selecting import Selection, first_machine, read_table
 from workflow.seqbench.showing import style
 
 
@@ -13,7 +13,7 @@ def main(table, cells, mplstyle, panels, stacked, png, svg):
 
     A cell without a result is marked by a cross at the top.
     """
-    summary, cells = read_table(table), read_table(cells)
+    summary, cells = first_machine(read_table(table)), read_table(cells)
     first, chosen = cells.iloc[0], [style.SPEC["panels"][name] for name in panels]
     call = style.SPEC["calls"].get(first["workload"], first["workload"])
     length = f"{'context' if first['workload'] == 'decode' else 'sequence'} length (tokens)"

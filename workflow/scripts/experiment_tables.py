@@ -1,5 +1,7 @@
 """The tables of one experiment, from its shards."""
 
+import pandas as pd
+
 from workflow.seqbench import log
 from workflow.seqbench.results import collecting, selecting, summaries
 from workflow.seqbench.results.schemas import schema
@@ -15,16 +17,25 @@ def main(shards, experiment, kind, cells, size, csv, parquet, md, html, cells_ta
     """Aggregate exactly the shards in `shards`, which must hold exactly `cells` (`collecting`).
 
     size: how many cells the experiment has, done or not; lists: path of what each cell has many of,
-    samples of a timing or training losses.
+    samples of a timing or training losses. Times are grouped by kind of machine, the one of most
+    cells first, whose cells alone are in `cells_table` and `lists`: what is drawn and judged.
     """
-    frame = collecting.collect(shards, schema(kind, experiment), cells)
-    swept = "lr" in cells[0]
+    timed, swept = kind == "timing", "lr" in cells[0]
     keys = ["model", "seq_len", *(["lr"] if swept else [])]
-    cells = summaries.cells_table(frame, kind).assign(cells_asked=size)
-    table = summaries.summary(frame, cells, kind, keys)
+    frame = collecting.collect(shards, schema(kind, experiment), cells)
+    machines = collecting.by_machine(frame) if timed else {"": frame}
+    cells = [summaries.cells_table(part, kind) for part in machines.values()]
+    rows = [
+        summaries.summary(part, made, kind, keys)
+        for part, made in zip(machines.values(), cells, strict=True)
+    ]
+    table, frame = rows[0], next(iter(machines.values()))
+    if len(machines) > 1:
+        table = pd.concat(rows, keys=machines, names=["machine", None])
+        table = table.reset_index("machine")
     if swept:
         table = summaries.choose_rates(table)
-    timed = kind == "timing"
+    cells = cells[0].assign(cells_asked=size, machines=len(machines))
     shown = tables.timing(table, cells) if timed else tables.markdown(tables.view(kind, table))
     if part := selecting.incomplete(cells):
         shown += f"\nIncomplete: {part}.\n"

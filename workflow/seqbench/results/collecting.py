@@ -10,10 +10,10 @@ from workflow.seqbench.results import sealing
 from workflow.seqbench.results.schemas import name_of
 from workflow.seqbench.results.shards import ShardError, wrong_values
 
-# What all cells of an experiment must share, as no median or interval has a meaning across it. A
-# training's losses hardly depend on the machine; where its seconds were taken the table says.
+# What all cells of an experiment must share, as no median or interval has a meaning across it; times
+# are grouped by kind of machine besides.
 SHARED = {"training": ["device", "threads", "interop_threads", "torch"]}
-SHARED["timing"] = [*SHARED["training"], "device_name", "cpu_model", "governor", "malloc", "clock"]
+SHARED["timing"] = [*SHARED["training"], "governor", "malloc", "clock"]
 
 
 def refusal(path, problem):
@@ -93,22 +93,33 @@ def collect(paths, schema, cells):
         raise ShardError(
             f"no shard holds {name(keys, missing[0])} ({len(missing)} of {len(expected)} missing)"
         )
-    refuse_mixtures(frame, schema)
+    kind = schema.metadata[b"kind"].decode()
+    for part in by_machine(frame).values() if kind == "timing" else [frame]:
+        refuse_mixtures(part, SHARED[kind])
     in_order = frame.iloc[[place[cell] for cell in expected]]
     return in_order.drop(columns=["path", "asked"]).reset_index(drop=True)
 
 
-def refuse_mixtures(frame, schema):
-    """ShardError where cells were made under conditions that must not be mixed."""
-    for column in SHARED[schema.metadata[b"kind"].decode()]:
+def refuse_mixtures(frame, shared):
+    """ShardError where cells differ in what they must share."""
+    for column in shared:
         groups = frame.groupby(column, sort=False, dropna=False)["path"].agg(list)
         if len(groups) > 1:
             groups = groups.sort_values(key=lambda paths: paths.map(len))
             counts = " and ".join(f"{value} ({len(paths)})" for value, paths in groups.items())
             raise ShardError(
-                f"{frame['experiment'][0]} mixes cells of different {column}: {counts};"
+                f"{frame['experiment'].iloc[0]} mixes cells of different {column}: {counts};"
                 f" make those of one again: {again(*groups.iloc[0])}"
             )
+
+
+def by_machine(frame):
+    """{kind of machine: its cells}, most cells first, as no median holds across CPUs or GPUs."""
+    kinds = frame["cpu_model"].where(
+        frame["device_name"] == frame["cpu_model"], frame["device_name"] + ", " + frame["cpu_model"]
+    )
+    order = kinds.value_counts().sort_index().sort_values(ascending=False, kind="stable").index
+    return {kind: frame[kinds == kind].reset_index(drop=True) for kind in order}
 
 
 def name(keys, cell):

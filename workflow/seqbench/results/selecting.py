@@ -94,8 +94,18 @@ class Selection(NamedTuple):
 
 def incomplete(cells):
     """ "70 of 72 cells" where a table of cells lacks some of its experiment's, else ""."""
-    size = cells["cells_asked"].iloc[0] if "cells_asked" in cells else len(cells)
-    return f"{len(cells)} of {size} cells" if len(cells) < size else ""
+    size, machines = (
+        cells[key].iloc[0] if key in cells else 0 for key in ("cells_asked", "machines")
+    )
+    where = f", those of the first of {machines} kinds of machine" if machines > 1 else ""
+    return f"{len(cells)} of {size} cells{where}" if len(cells) < size else ""
+
+
+def first_machine(table):
+    """The rows of a table of times that are of the kind of machine on which most cells were made."""
+    if "machine" not in table:
+        return table
+    return table[table["machine"] == table["machine"].iloc[0]].drop(columns="machine")
 
 
 def mixed(*cells):
