@@ -242,19 +242,28 @@ def whole():
     return cells.assign(started_at=started.map(lambda moment: moment.isoformat()), **about)
 
 
+FIRST = ("2026-11-20T11:59:58+00:00", 600.0)  # its last cell begins at 12:09:58
+REST = ("2026-11-20T12:09:59+00:00", 4380.0)
+BEFORE = ("2026-11-20T11:00:00+00:00", 60.0)  # a call that made none of these cells
+
+
 @pytest.mark.parametrize(
-    ("changed", "minutes"),
+    ("outcome", "calls", "minutes"),
     [
-        ({}, 83),
-        ({"outcome": "not complete"}, None),
-        ({"began": "2026-11-20T12:00:01+00:00"}, None),  # a cell was made before
-        ({"began": "2026-11-20T10:00:00+00:00"}, None),  # the last ones were made after
+        ("complete", [("2026-11-20T11:59:58+00:00", 4980.0)], 83),  # in one go
+        ("complete", [BEFORE, FIRST, REST], 83),
+        ("not complete", [FIRST, REST], None),
+        ("complete", [REST], None),  # cells were made before
+        ("complete", [FIRST], None),  # or after
+        ("complete", [], None),
     ],
     ids=str,
 )
-def test_minutes_are_measured_where_the_run_was_made_in_one_go(whole, tmp_path, changed, minutes):
-    about = {"outcome": "complete", "began": "2026-11-20T11:59:58+00:00", "seconds": 4980.0}
-    (tmp_path / "manifest.json").write_text(json.dumps(about | changed))
+def test_minutes_are_those_of_the_calls_that_made_the_cells(
+    whole, tmp_path, outcome, calls, minutes
+):
+    calls = [{"began": began, "seconds": seconds} for began, seconds in calls]
+    (tmp_path / "manifest.json").write_text(json.dumps({"outcome": outcome, "calls": calls}))
     assert provenance.minutes_of(whole, tmp_path / "manifest.json") == minutes
     assert provenance.minutes_of(whole, tmp_path / "no manifest") is None
 

@@ -13,6 +13,7 @@ from workflow.seqbench.showing.files import whole
 
 MADE_ON = ["node", "device_name", "cpu_cores", "kernel", "python", "torch", "git_commit"]
 COLUMNS = ["status", "cell_s", "queued_s", "started_at", *MADE_ON]
+CALL = ["began", "seconds", "outcome"]
 SAMPLING = ["warmup_s", "sampling_s"]  # of timing cells: what is done to measure, and nothing else
 
 
@@ -20,7 +21,7 @@ def write(path, plan, jobs, **about):
     """Write the manifest of a run; {shard: log, or "" where it was not begun} of the cells that it lacks.
 
     jobs: (wildcards, shard, log, seconds that its job took or None) of each cell that was asked
-    for; about: more to say of the run.
+    for; about: more to say of the run. `calls` in it are the calls of Snakemake in this folder, this one last.
     """
     table = pd.DataFrame(jobs, columns=["cell", "shard", "log", "job_s"])
     table["experiment"] = [cell["experiment"] for cell in table["cell"]]
@@ -54,10 +55,21 @@ def write(path, plan, jobs, **about):
     made = table.loc[table["done"], MADE_ON].drop_duplicates().to_dict("records")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     timed = sampling(table[table["done"] & table["sampling_s"].notna()], about["began"])
-    manifest = about | {"experiments": parts, "timing": timed, "made on": made}
+    calls = [*calls_before(path), {key: about.get(key) for key in CALL}]
+    manifest = about | {"experiments": parts, "timing": timed, "made on": made, "calls": calls}
     with whole(path) as fresh:
         fresh.write_text(json.dumps(manifest, indent=2) + "\n")
     return dict(table.loc[~table["done"], ["shard", "log"]].to_numpy().tolist())
+
+
+def calls_before(path):
+    """The calls that the manifest of this folder tells of so far; none where there is none to read."""
+    try:
+        return [
+            {key: call[key] for key in CALL} for call in json.loads(Path(path).read_text())["calls"]
+        ]
+    except (OSError, ValueError, LookupError, TypeError):
+        return []
 
 
 def row_of(shard, columns):

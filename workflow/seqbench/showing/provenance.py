@@ -42,15 +42,19 @@ def listed(values):
 
 
 def minutes_of(cells, manifest):
-    """Minutes of a run by its manifest; None if there is none, or the cells were not made in one go."""
+    """Minutes of a run by its manifest: of all calls that made its cells; None where one is not known.
+
+    A call that was killed leaves no manifest, so what its cells cost is not known.
+    """
     if not Path(manifest).is_file():
         return None
     about = json.loads(Path(manifest).read_text())
-    began = moment(about["began"])
-    started = pd.to_datetime(cells["started_at"], utc=True)
-    last = (started.max() - began).total_seconds()
-    in_one_go = began <= started.min() and last <= about["seconds"]
-    return about["seconds"] / 60 if about["outcome"] == "complete" and in_one_go else None
+    started, counted, seconds = pd.to_datetime(cells["started_at"], utc=True), 0, 0
+    for call in about.get("calls", []):
+        since = (started - moment(call["began"])).dt.total_seconds()
+        made = since.between(0, call["seconds"]).sum()
+        counted, seconds = counted + made, seconds + call["seconds"] * bool(made)
+    return seconds / 60 if about["outcome"] == "complete" and counted == len(cells) else None
 
 
 def measured(reference, run):
