@@ -451,6 +451,19 @@ def test_attention_of_a_model_that_no_run_solved_is_not_what_was_found(table):
     assert "No model" in attention_figure.finding(attention.iloc[:0], 100)
 
 
+def test_a_model_that_adds_no_ram_is_named_where_zero_cannot_be_drawn(table, tmp_path):
+    rows, cells = table("decode"), table("decode_cells")
+    paths = [tmp_path / "decode.parquet", tmp_path / "decode_cells.parquet"]
+    for frame, path in zip((rows, cells), paths, strict=True):
+        is_lstm = frame["model"] == "lstm"
+        frame.assign(call_ram_bytes=frame["call_ram_bytes"].mask(is_lstm, 0)).to_parquet(path)
+    more = [ROOT / "workflow/figures.mplstyle", ["log", "ram"], False]
+    files = [tmp_path / "decode.png", tmp_path / "decode.svg"]
+    shown = drawings(call_figure.main, *paths, *more, *files)["decode"]
+    assert [text for text, _ in shown.texts if text.startswith("LSTM")] == ["LSTM", "LSTM: 0"]
+    assert shown.headline.startswith("One decoded token: at 4,000 tokens ")
+
+
 def test_the_headline_of_attention_is_of_solved_models(made_up_run, tmp_path):
     shutil.copytree(made_up_run[0] / "tables", tmp_path / "tables")
     path = tmp_path / "tables/recall_cells.parquet"

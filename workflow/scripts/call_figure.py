@@ -59,7 +59,7 @@ def relative(models, panel):
     who = style.title_of(*ratios) + " takes" if len(ratios) == 1 else "the others take"
     span = style.span(ratios.values(), style.times)
     apart = "" if own else ", which is not drawn"
-    return f"At {longest:,} tokens {who} {span} the {style.title_of(name)}'s {panel['name']}{apart}"
+    return f"at {longest:,} tokens {who} {span} the {style.title_of(name)}'s {panel['name']}{apart}"
 
 
 def growth(models, panel):
@@ -76,7 +76,7 @@ def draw_models(axis, summary, cells, panel, above):
     """Each model's median, its interval where it is a time, its processes behind it.
 
     above: what is not is left out, as 0 is from a log axis; the name of a model whose last median is
-    says so. Returns (text, x, y, color) of each line's end.
+    says so, or stands at the foot of the axis if all are. Returns (text, x, y, color) of each line's end.
     """
     ends, top = [], axis.get_xaxis_transform()
     for model, rows, look in style.models(summary):
@@ -89,10 +89,13 @@ def draw_models(axis, summary, cells, panel, above):
         axis.errorbar(rows["seq_len"], median, yerr=bars or None, **look)
         failed = rows.loc[rows["n"] == 0, "seq_len"]
         axis.plot(failed, [0.97] * len(failed), "x", color=color, transform=top)
+        name = style.title_of(model)
         if median.notna().any():
-            end, name = median.last_valid_index(), style.title_of(model)
+            end = median.last_valid_index()
             name = f"{name}, then 0" if (medians.loc[end:] <= above).any() else name
             ends.append((name, rows["seq_len"][end], median[end], color))
+        elif (medians <= above).any():
+            ends.append((f"{name}: 0", rows["seq_len"].max(), np.nan, color))
     return ends
 
 

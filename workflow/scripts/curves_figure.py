@@ -38,7 +38,8 @@ def main(table, cells, curves, mplstyle, png, svg):
         for axis, seq_len in zip(axes, lengths, strict=True):
             parts = (part[part["seq_len"] == seq_len] for part in (summary, cells, curves))
             draw_length(axis, *parts, floors=["chance"] if loss else ["chance", "bag_of_tokens"])
-            axis.axvline(style.ORIGINAL_STEPS, color="0.6", lw=0.8, ls=":", zorder=0)
+            foot = (BELOW / 2 - bottom) / (5 - bottom)  # above the names
+            axis.axvline(style.ORIGINAL_STEPS, foot, color="0.6", lw=0.8, ls=":", zorder=0)
         if longest > style.ORIGINAL_STEPS:
             top = {"xycoords": axes[0].get_xaxis_transform(), "ha": "center"}
             style.note(axes[0], "the original stopped here", (style.ORIGINAL_STEPS, 1), **top)

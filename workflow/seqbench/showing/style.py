@@ -99,11 +99,13 @@ def span(values, text=str):
 
 def label_ends(axis, ends, size=9):
     """Write each model's name right of its line's end; where names would overlap they are moved apart,
-    as little as that takes, and a thin line leads to each that was moved.
+    as little as that takes, and a thin line leads to each.
 
-    ends: (text, x, y, color) in data coordinates.
+    ends: (text, x, y, color) in data coordinates; where y is NaN, the foot of the axis.
     """
-    ends = sorted(ends, key=lambda end: end[2])
+    foot = axis.get_ylim()[0]
+    ends = [(text, x, foot if np.isnan(y) else y, color) for text, x, y, color in ends]
+    ends.sort(key=lambda end: end[2])
     if not ends:
         return
     axis.figure.draw_without_rendering()
@@ -111,9 +113,9 @@ def label_ends(axis, ends, size=9):
     wanted = [axis.transData.transform(end[1:3])[1] * scale for end in ends]  # in points
     heights = [size * (0.2 + 1.4 * (1 + end[0].count("\n"))) for end in ends]
     places = apart(wanted, heights, axis.bbox.ymin * scale)
-    shift = 14 if max(abs(places - wanted)) > 3 else 7  # room for the lines
+    moved = max(abs(places - wanted)) > 3
+    shift = 14 if moved else 7  # room for the lines
     for (text, x, y, color), at, place in zip(ends, wanted, places, strict=True):
-        moved = abs(place - at) > 3
         leader = {"arrowstyle": "-", "color": color, "lw": 0.6, "relpos": (0, 0.5), "shrinkB": 3}
         look = {"color": color, "fontsize": size, "va": "center"}
         note(axis, text, (x, y), (shift, place - at), arrowprops=leader if moved else None, **look)
@@ -264,9 +266,8 @@ def drawing(mplstyle, cells, footer, *paths, size, panels=1, columns=None, about
 def headline(axis, text, experiment=None):
     """What the figure found, above all of its axes, after what is special about its experiment."""
     figure = axis.figure
-    if about := SPEC["experiments"].get(experiment):
-        text = f"{about[0].upper()}{about[1:]}: {text}"
-    lines = textwrap.wrap(text, int(11.2 * figure.get_figwidth()))
+    text = ": ".join(filter(None, [SPEC["experiments"].get(experiment), text]))
+    lines = textwrap.wrap(f"{text[0].upper()}{text[1:]}", int(11.2 * figure.get_figwidth()))
     figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=11.5, weight="bold")
 
 
