@@ -66,7 +66,9 @@ def test_ticks_are_plain_numbers_or_all_powers_of_ten():
 
 
 def test_a_figure_without_lines_has_no_labels():
-    style.label_ends(style.plt.figure().add_subplot(), [])
+    axis = style.plt.figure().add_subplot()
+    style.label_ends({axis: []})
+    style.label_feet({axis: []}, 0, 1)
 
 
 def test_a_shipped_model_is_known_by_its_name():

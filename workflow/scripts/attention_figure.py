@@ -45,7 +45,7 @@ def draw_models(axis, table, solved):
     style.note(axis, "an even look", (longest / 2, even), (0, 3), ha="center")
     axis.set(yscale="log", xlim=(0, longest))
     style.plain_log_ticks(axis.yaxis)
-    style.label_ends(axis, ends)
+    style.label_ends({axis: ends})
 
 
 if __name__ == "__main__":

@@ -25,10 +25,11 @@ def main(table, cells, mplstyle, panels, stacked, png, svg):
     with style.drawing(mplstyle, cells, footer, png, svg, **shape) as axes:
         models = [Selection(*of_model) for of_model in cells.groupby("model", sort=False)]
         style.headline(axes[0], relative(models, chosen[0]), first["experiment"])
+        ends = {}
         for axis, name, panel in zip(axes, panels, chosen, strict=True):
             axis.set(xlabel=length, ylabel=panel["label"].format(call))
             linear = name == "linear"
-            ends = draw_models(axis, summary, cells, panel, -np.inf if linear else 0)
+            ends[axis] = draw_models(axis, summary, cells, panel, -np.inf if linear else 0)
             if linear:
                 axis.set(title="What you wait", ylim=(0, None), xlim=(0, None))
                 axis.locator_params(axis="x", nbins=4, steps=[1, 2, 5, 10])
@@ -38,7 +39,7 @@ def main(table, cells, mplstyle, panels, stacked, png, svg):
                 style.length_ticks(axis, models[0].cells["seq_len"].unique())
                 draw_guides(axis)
                 style.plain_log_ticks(axis.yaxis)
-            style.label_ends(axis, ends)
+        style.label_ends(ends)
 
 
 def relative(models, panel):

@@ -120,6 +120,7 @@ def name_clusters(axis, cells, looks, height):
     middles = np.exp(groups["share"].agg(lambda shares: np.log(shares).median())).sort_values()
     nearest = groups["steps"].max() if (height > cells["steps"]).all() else groups["steps"].min()
     names = {model: short(model).removeprefix("bias ") for model in middles.index}
+    style.lay_out(axis)
     places = style.apart_on(axis, middles, [6 + 5 * len(name) for name in names.values()])
     for (model, name), place in zip(names.items(), places, strict=True):
         color = looks[model]["color"]

@@ -35,11 +35,14 @@ def main(table, cells, curves, mplstyle, png, svg):
         axes[len(axes) // 2].set_ylabel("training loss (nats)")
         for axis, seq_len in zip(axes, lengths, strict=True):
             axis.set_title(f"{seq_len} tokens")
+        feet, ends, floors = {}, {}, ["chance"] if loss else ["chance", "bag_of_tokens"]
         for axis, seq_len in zip(axes, lengths, strict=True):
             parts = (part[part["seq_len"] == seq_len] for part in (summary, cells, curves))
-            draw_length(axis, *parts, floors=["chance"] if loss else ["chance", "bag_of_tokens"])
+            feet[axis], ends[axis] = draw_length(axis, *parts, floors)
             foot = (BELOW / 2 - bottom) / (5 - bottom)  # above the names
             axis.axvline(style.ORIGINAL_STEPS, foot, color="0.6", lw=0.8, ls=":", zorder=0)
+        style.label_ends(ends)
+        style.label_feet(feet, BELOW, ROW)
         if longest > style.ORIGINAL_STEPS:
             top = {"xycoords": axes[0].get_xaxis_transform(), "ha": "center"}
             style.note(axes[0], "the original stopped here", (style.ORIGINAL_STEPS, 1), **top)
@@ -57,7 +60,8 @@ def draw_length(axis, summary, cells, curves, floors):
 
     The floors are what can be reached without knowing the order: chance and a bag of tokens. A curve
     that came down is named below the step at which half of its runs were solved, any other at its
-    end. A model of which no run trained is named at the right, with the reason.
+    end. A model of which no run trained is named at the right, with the reason. Returns the names to
+    write, (text, x, y, color) each: below curves, and at ends.
     """
     chance = summary["chance_loss_nats"].iloc[0]
     for floor in floors:
@@ -94,8 +98,7 @@ def draw_length(axis, summary, cells, curves, floors):
             feet.append((name, x, median[x], color))
         else:
             ends.append((name, median.index[-1], median.iloc[-1], color))
-    style.label_feet(axis, feet, BELOW, ROW)
-    style.label_ends(axis, ends)
+    return feet, ends
 
 
 if __name__ == "__main__":

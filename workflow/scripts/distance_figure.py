@@ -24,7 +24,7 @@ def main(table, cells, mplstyle, png, svg):
         style.plain_log_ticks(right.yaxis, highest=budget)
         for axis in (left, right):
             axis.set_xlabel("distance to the token to recall (tokens)")
-        style.label_ends(right, ends)
+        style.label_ends({right: ends})
 
 
 def finding(table):

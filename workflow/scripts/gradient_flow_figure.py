@@ -44,7 +44,7 @@ def main(table, cells, claims, mplstyle, png, svg):
             (style.title_of(model), longest - 1, max(first[model], LIMITS[0]), look["color"])
             for model, look in style.looks(rows).items()
         ]
-        style.label_ends(axis, ends)
+        style.label_ends({axis: ends})
 
 
 def finding(rows, vanished):

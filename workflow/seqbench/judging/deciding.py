@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from scipy import stats
+import scipy
 
-from workflow.seqbench.results.statistics import MIN_RUNS, binomial_interval
+from workflow.seqbench.results.statistics import MIN_RUNS, binomial_interval, t_quantile
 
 POWER = 0.8  # share of repetitions in which so many runs would decide
 MAX_RUNS = 200  # nobody runs more; what needs more is too near its threshold to be decided
@@ -37,14 +37,14 @@ def what_would_decide(estimate, accepted, confidence):
     if not edges:
         return ""
     deviation = (high - low) / 2 * math.sqrt(estimate.n)
-    deviation /= stats.t.ppf((1 + confidence) / 2, estimate.n - 1)
+    deviation /= t_quantile(confidence, estimate.n)
     runs = np.arange(estimate.n + 1, MAX_RUNS + 1)
-    quantile = stats.t.ppf((1 + confidence) / 2, runs - 1)
+    quantile = t_quantile(confidence, runs)
     # The interval is clear of an edge where a t statistic with this shift passes its quantile; of a
     # range's two edges it misses one or the other, so that the chances of missing add up.
     below, above = ([e for e in edges if e < value], [e for e in edges if e >= value])
     missed = sum(
-        stats.nct.cdf(quantile, runs - 1, abs(value - edge) / deviation * np.sqrt(runs))
+        scipy.stats.nct.cdf(quantile, runs - 1, abs(value - edge) / deviation * np.sqrt(runs))
         for edge in (*below[-1:], *above[:1])
     )
     power = 1 - missed
@@ -56,7 +56,7 @@ def share_runs(estimate, edges, confidence):
     for n in range(estimate.n + 1, MAX_RUNS + 1):
         low, high = binomial_interval(np.arange(n + 1), n, confidence)
         clear = ~np.any([(low <= edge) & (edge <= high) for edge in edges], axis=0)
-        if stats.binom.pmf(np.flatnonzero(clear), n, estimate.value).sum() >= POWER:
+        if scipy.stats.binom.pmf(np.flatnonzero(clear), n, estimate.value).sum() >= POWER:
             return enough([n])
     return enough([])
 

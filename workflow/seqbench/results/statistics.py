@@ -16,7 +16,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, stats
+import scipy  # whose parts load when they are first used: `stats` takes a second
+from scipy import special
 
 CONFIDENCE = 0.95
 MIN_RUNS = 3  # with two, a t-interval reaches nine standard deviations to either side
@@ -43,7 +44,7 @@ def median_interval(values, confidence=CONFIDENCE, share=False):
     if n == 0:
         return not_enough(0)
     median = float(np.median(values))
-    rank = int(stats.binom.ppf((1 - confidence) / 2, n, 0.5))
+    rank = tail_rank(n, confidence)
     # The interval [x(rank), x(n + 1 - rank)] leaves out each tail with P(Bin(n, 1/2) < rank).
     if rank >= 1:
         return median, float(values[rank - 1]), float(values[n - rank]), "order statistics"
@@ -63,15 +64,25 @@ def binomial_interval(successes, n, confidence=CONFIDENCE):
     if n == 0:
         return math.nan, math.nan
     tail = (1 - confidence) / 2
-    low = np.where(k > 0, stats.beta.ppf(tail, k, n - k + 1), 0.0)
-    high = np.where(k < n, stats.beta.ppf(1 - tail, k + 1, n - k), 1.0)
+    low = np.where(k > 0, special.betaincinv(k, n - k + 1, tail), 0.0)
+    high = np.where(k < n, special.betaincinv(k + 1, n - k, 1 - tail), 1.0)
     return (low, high) if k.ndim else (float(low), float(high))
+
+
+def tail_rank(n, confidence):
+    """Rank of the order statistic of n runs below which the median lies by chance alone; 0: none."""
+    return int(np.sum(special.bdtr(np.arange(n + 1), n, 0.5) < (1 - confidence) / 2))
+
+
+def t_quantile(confidence, n):
+    """Half-width of a t-interval over n runs, in standard errors."""
+    return special.stdtrit(np.subtract(n, 1), (1 + confidence) / 2)
 
 
 def t_interval(values, confidence=CONFIDENCE):
     """Bounds of the mean over the first axis: (low, high)."""
     n = len(values)
-    half = stats.t.ppf((1 + confidence) / 2, n - 1) * np.std(values, axis=0, ddof=1) / math.sqrt(n)
+    half = t_quantile(confidence, n) * np.std(values, axis=0, ddof=1) / math.sqrt(n)
     return np.mean(values, axis=0) - half, np.mean(values, axis=0) + half
 
 
@@ -96,7 +107,7 @@ def jackknife_interval(value, left_out, confidence=CONFIDENCE):
         return float(value), math.nan, math.nan, "no interval, one process decides if it is there"
     logs = np.log(values)
     error = math.sqrt((n - 1) / n * ((logs[1:] - logs[1:].mean()) ** 2).sum())
-    half = stats.t.ppf((1 + confidence) / 2, n - 1) * error
+    half = t_quantile(confidence, n) * error
     low, high = np.exp([logs[0] - half, logs[0] + half])
     return float(value), float(low), float(high), "jackknife, t on logs"
 
@@ -124,7 +135,7 @@ def log_ratio(a, b, paired=True, confidence=CONFIDENCE):
     if paired:
         low, high = t_interval(a - b, confidence)
     else:
-        low, high = stats.ttest_ind(a, b, equal_var=False).confidence_interval(confidence)
+        low, high = scipy.stats.ttest_ind(a, b, equal_var=False).confidence_interval(confidence)
     method = "paired t on logs" if paired else "Welch t on logs"
     return ratio, math.exp(low), math.exp(high), method
 
@@ -168,7 +179,7 @@ def fit_law(seq_len, time):
         return Law()
     powers = seq_len[:, None] ** np.arange(3)
     unit = seq_len.max() ** np.arange(3)  # brings the columns to one size
-    scaled, _ = optimize.nnls(powers / unit / time[:, None], np.ones(len(time)))
+    scaled, _ = scipy.optimize.nnls(powers / unit / time[:, None], np.ones(len(time)))
     a, b, c = coefficients = scaled / unit
     overtakes_at = b / c if c > 0 else math.inf
     misfit = np.abs(powers @ coefficients / time - 1).max() if len(time) > 3 else math.nan
@@ -249,7 +260,8 @@ def survival_curve(times, limits):
     times = np.asarray(times, dtype=float)
     limits = np.broadcast_to(np.asarray(limits, dtype=float), times.shape)
     solved = ~np.isnan(times)
-    curve = stats.ecdf(stats.CensoredData(uncensored=times[solved], right=limits[~solved])).sf
+    censored = scipy.stats.CensoredData(uncensored=times[solved], right=limits[~solved])
+    curve = scipy.stats.ecdf(censored).sf
     return curve.quantiles, curve.probabilities
 
 
@@ -268,8 +280,8 @@ def median_time_to_solve(times, limits, confidence=CONFIDENCE):
     steps, share = survival_curve(times, limits)
     reached, passed = steps[share < 0.5 + 1e-9], steps[share < 0.5 - 1e-9]
     median = float(reached[0] + passed[0]) / 2 if len(passed) else math.inf
-    rank = max(1, int(stats.binom.ppf((1 - confidence) / 2, n, 0.5)))
-    covers = 1 - 2 * stats.binom.cdf(rank - 1, n, 0.5)
+    rank = max(1, tail_rank(n, confidence))
+    covers = 1 - 2 * special.bdtr(rank - 1, n, 0.5)
     if covers < confidence - 0.02:
         return not_enough(n, median)
     low = np.sort(np.where(np.isnan(times), limits, times))[rank - 1]
@@ -287,7 +299,7 @@ def compare_rates(solved_a, n_a, solved_b, n_b):
     if n_a == 0 or n_b == 0:
         return math.nan, math.nan
     table = [[solved_a, n_a - solved_a], [solved_b, n_b - solved_b]]
-    return solved_a / n_a - solved_b / n_b, float(stats.fisher_exact(table).pvalue)
+    return solved_a / n_a - solved_b / n_b, float(scipy.stats.fisher_exact(table).pvalue)
 
 
 def variance_split(samples):

@@ -97,19 +97,23 @@ def span(values, text=str):
     return " to ".join(dict.fromkeys(text(value) for value in (min(values), max(values))))
 
 
-def label_ends(axis, ends, size=9):
+def label_ends(ends, size=9):
     """Write each model's name right of its line's end; where names would overlap they are moved apart,
     as little as that takes, and a thin line leads to each.
 
-    ends: (text, x, y, color) in data coordinates; where y is NaN, the foot of the axis.
+    ends: {axis: [(text, x, y, color)]} in data coordinates; where y is NaN, the foot of the axis.
     """
-    foot = axis.get_ylim()[0]
+    ends = {axis: labels for axis, labels in ends.items() if labels}
+    lay_out(*ends)
+    for axis, labels in ends.items():
+        label_ends_of(axis, labels, size)
+
+
+def label_ends_of(axis, ends, size):
+    """Those of one axis, which has its place."""
+    foot, scale = axis.get_ylim()[0], 72 / axis.figure.dpi
     ends = [(text, x, foot if np.isnan(y) else y, color) for text, x, y, color in ends]
     ends.sort(key=lambda end: end[2])
-    if not ends:
-        return
-    axis.figure.draw_without_rendering()
-    scale = 72 / axis.figure.dpi
     wanted = [axis.transData.transform(end[1:3])[1] * scale for end in ends]  # in points
     heights = [size * (0.2 + 1.4 * (1 + end[0].count("\n"))) for end in ends]
     places = apart(wanted, heights, axis.bbox.ymin * scale)
@@ -121,22 +125,29 @@ def label_ends(axis, ends, size=9):
         note(axis, text, (x, y), (shift, place - at), arrowprops=leader if moved else None, **look)
 
 
-def label_feet(axis, feet, row, step, size=9):
+def label_feet(feet, row, step, size=9):
     """Write each model's name below its curve, right-aligned at a thin line from the curve's foot.
 
     One name a row, the earliest foot's highest, so that no line meets a name that is not its own.
-    feet: (text, x, y, color); row, step: the first row's y and how far the next is below, in data
-    coordinates.
+    feet: {axis: [(text, x, y, color)]}; row, step: the first row's y and how far the next is below, in
+    data coordinates.
     """
-    feet = sorted(feet, key=lambda foot: foot[1])
-    if not feet:
-        return
-    places = apart_on(axis, [foot[1] for foot in feet], [size / 2] * len(feet))
-    for i, ((text, x, y, color), place) in enumerate(zip(feet, places, strict=True)):
-        leader = {"arrowstyle": "-", "color": color, "lw": 0.6, "relpos": (1, 0.5), "shrinkA": 0}
-        look = {"color": color, "fontsize": size, "va": "center", "ha": "right"}
-        at = {"textcoords": "data", "arrowprops": leader}
-        note(axis, text, (x, y), (place, row - step * i), **look | at)
+    feet = {axis: labels for axis, labels in feet.items() if labels}
+    lay_out(*feet)
+    for axis, labels in feet.items():
+        labels = sorted(labels, key=lambda foot: foot[1])
+        places = apart_on(axis, [foot[1] for foot in labels], [size / 2] * len(labels))
+        for i, ((text, x, y, color), place) in enumerate(zip(labels, places, strict=True)):
+            leader = {
+                "arrowstyle": "-",
+                "color": color,
+                "lw": 0.6,
+                "relpos": (1, 0.5),
+                "shrinkA": 0,
+            }
+            look = {"color": color, "fontsize": size, "va": "center", "ha": "right"}
+            at = {"textcoords": "data", "arrowprops": leader}
+            note(axis, text, (x, y), (place, row - step * i), **look | at)
 
 
 def apart(wanted, heights, floor=-np.inf):
@@ -147,13 +158,18 @@ def apart(wanted, heights, floor=-np.inf):
 
 
 def apart_on(axis, x, widths):
-    """Where labels of these widths in points stand on an x axis, ascending, each as near to its x as
-    keeps them apart."""
-    axis.figure.draw_without_rendering()
+    """Where labels of these widths in points stand on an x axis that has its place, ascending, each as
+    near to its x as keeps them apart."""
     scale, transform = 72 / axis.figure.dpi, axis.transData
     wanted = transform.transform([(value, axis.get_ylim()[1]) for value in x])[:, 0] * scale
     at = [(place / scale, 0) for place in apart(wanted, widths)]
     return transform.inverted().transform(at)[:, 0]
+
+
+def lay_out(*axes):
+    """Give the axes of a figure the room that what is drawn leaves them: what a draw does, in half its time."""
+    for figure in {axis.figure for axis in axes}:
+        figure.get_layout_engine().execute(figure)
 
 
 def note(axis, text, at, offset=(0, 4), **options):
@@ -260,6 +276,7 @@ def drawing(mplstyle, cells, footer, *paths, size, panels=1, columns=None, about
             metadata = {"Date": None} if Path(path).suffix == ".svg" else {"Software": None}
             with whole(path) as fresh:
                 figure.savefig(fresh, metadata=metadata)
+            figure.set_layout_engine("none")  # all files are laid out as the first
         plt.close(figure)
 
 
