@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from workflow.seqbench.log import UserError
-from workflow.seqbench.results import sealing, shards
+from workflow.seqbench.results import collecting, sealing, shards
 from workflow.seqbench.results.collecting import collect, read
 from workflow.seqbench.results.schemas import columns, name_of, schema
 from workflow.seqbench.results.shards import ShardError
@@ -260,6 +260,18 @@ def test_cells_made_under_different_conditions_are_not_mixed(tmp_path, shape, co
     paths.append(write(tmp_path, shape, seed=2, **{column: value}))
     refused([f"mixes cells of different {column}", f"--force {paths[2]}"], paths, cells, shape)
     assert len(collect(paths[:2], shape, cells[:2])) == 2
+
+
+def test_many_shards_are_read_by_several_processes_with_the_same_result(tmp_path, monkeypatch):
+    """Also what they refuse is told in the same sentence."""
+    cells = [{"model": "lstm", "seq_len": 100, "seed": seed} for seed in range(5)]
+    paths = [write(tmp_path, seed=seed, samples_s=[0.1] * (seed + 1)) for seed in range(5)]
+    alone = collect(paths, SCHEMA, cells)
+    monkeypatch.setattr(collecting, "CHUNK", 2)
+    pd.testing.assert_frame_equal(collect(paths, SCHEMA, cells), alone)
+    content = paths[3].read_bytes()
+    paths[3].write_bytes(content[:100] + bytes([content[100] ^ 1]) + content[101:])
+    refused([f"{paths[3]} is not as it was written", f"--force {paths[3]}"], paths, cells)
 
 
 def test_nodes_of_one_kind_are_mixed(tmp_path):

@@ -1,5 +1,7 @@
 """From shards to data frames: every cell that the config asks for, once, and no other."""
 
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +16,8 @@ from workflow.seqbench.results.shards import ShardError, wrong_values
 # are grouped by kind of machine besides.
 SHARED = {"training": ["device", "threads", "interop_threads", "torch"]}
 SHARED["timing"] = [*SHARED["training"], "governor", "malloc", "clock"]
+
+CHUNK, READERS = 500, 2  # shards that are read in one go; processes that read where there are more
 
 
 def refusal(path, problem):
@@ -50,19 +54,23 @@ def read(path, schema):
 
 def read_all(paths, schema):
     """The shards as one Arrow table, their values checked, with `asked` as a column more."""
-
-    def row(path):
-        table = read(path, schema)
-        return table.append_column("asked", [[table.schema.metadata[b"asked"].decode()]])
-
-    parts = []  # tables of one row take ten times the memory of their content
-    for start in range(0, len(paths), 500):
-        rows = map(row, paths[start : start + 500])
-        parts.append(pa.concat_tables(rows).combine_chunks())
-    table = pa.concat_tables(parts)
+    parts = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
+    if len(parts) == 1:
+        tables = [read_part(paths, schema)]
+    else:
+        with ProcessPoolExecutor(READERS) as readers:
+            tables = [*readers.map(partial(read_part, schema=schema), parts)]
+    table = pa.concat_tables(tables)
     for i, sentence in wrong_values(table, schema):
         raise refusal(paths[i], f"is wrong: {sentence}")
     return table
+
+
+def read_part(paths, schema):
+    """Some of the shards as one table; tables of one row take ten times the memory of their content."""
+    rows = [read(path, schema) for path in paths]
+    asked = [row.schema.metadata[b"asked"].decode() for row in rows]
+    return pa.concat_tables(rows).combine_chunks().append_column("asked", [asked])
 
 
 def collect(paths, schema, cells):
