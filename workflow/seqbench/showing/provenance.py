@@ -94,11 +94,12 @@ def times(cells, minutes, others):
         if took is None and guessed:
             continue
         shown = f"{seconds / 60 if took is None else took:.0f}"
+        minutes_in = f"{shown} minute{'s' * (shown != '1')}"
         how = MEASURED if took is not None else "by what its cells took"
         rows.append([command, len(jobs), shown, how])
         if this:
-            published = f"{name}, {len(made):,} cells, {shown} minutes on {cores} cores {how}"
+            published = f"{name}, {len(made):,} cells, {minutes_in} on {cores} cores {how}"
         else:
-            rest.append(f"{name}: about {shown} minute{'s' * (shown != '1')}")
+            rest.append(f"{name}: about {minutes_in}")
     table = pd.DataFrame(rows, columns=["command", "cells", "minutes", "minutes are"])
     return table, f"Published: {'; '.join([published, *rest])}.\n"
