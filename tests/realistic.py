@@ -85,10 +85,13 @@ PRESET = {
         "timing": {"seeds": SIX},
         "timing_audit": {"seq_lens": [100, 1000, 3000]},
         "recall": {
-            "models": ["lstm", "lstm_chrono", "transformer", "transformer_matched"],
             "seq_lens": [25, 50, 100],
-            "seq_lens_of": {"lstm_chrono": [25, 50, 100]},
-            "seeds_of": {"lstm": {100: SIX}, "transformer_matched": {100: SIX}},
+            "seq_lens_of": {"transformer": [25, 50, 100], "lstm_chrono": [25, 50, 100]},
+            "seeds_of": {
+                "lstm": {100: SIX},
+                "transformer": {25: SIX},
+                "transformer_matched": {100: SIX},
+            },
         },
         **{
             name: {"on_demand": False}

@@ -62,6 +62,29 @@ def cell(kind, model, seq_len, device, **settings):
     return train_cell(kind, keys, entry, settings)
 
 
+def test_other_workloads_and_first_calls_are_synchronised_too(gpu):
+    for more in (
+        {"workload": "train_step", "mode": "train"},
+        {"workload": "decode", "models": ["transformer_decoder_matched", "lstm"]},
+        {"calls": "cold"},
+    ):
+        gpu.clear()
+        model = more.get("models", ["lstm"])[0]
+        row = cell("timing", model, 16, "cuda", **QUICK, **more)
+        assert (row["status"], row["peak_ram_bytes"]) == ("ok", 5000), row["error"]
+        assert gpu.count("synchronize") > 2 * len(row["samples_s"] or [0]), more
+
+
+def test_a_gpu_without_memory_is_a_row(gpu, monkeypatch):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    monkeypatch.setattr(torch.nn.LSTM, "forward", full)
+    for kind, more in (("timing", QUICK), ("recall", FEW)):
+        row = cell(kind, "lstm", 16, "cuda", **more)
+        assert row["status"] == "out of memory" and "20.00 GiB" in row["error"]
+
+
 def test_a_timing_cell_is_synchronised_and_reads_the_allocator(gpu, monkeypatch):
     """And leaves malloc and the process's cores alone, which on a CPU it sets."""
     monkeypatch.setattr(machine.os, "sched_setaffinity", lambda *_: pytest.fail("pinned"))

@@ -350,7 +350,9 @@ def test_a_cell_that_fails_leaves_the_others_a_summary_and_a_way_on(copy):
     assert manifest["experiments"]["recall"]["cells"] == {"expected": 4, "done": 4, "failed": 0}
     outcomes = [call["outcome"] for call in manifest["calls"]]
     assert outcomes == ["not complete", "complete", "complete"]
-    assert manifest["calls"][-1] == {key: manifest[key] for key in ("began", "seconds", "outcome")}
+    assert [call["cells made"] for call in manifest["calls"]] == [2, 2, 0]
+    keys = ("began", "seconds", "outcome", "cells made")
+    assert manifest["calls"][-1] == {key: manifest[key] for key in keys}
 
 
 def test_a_damaged_cell_is_none_that_is_done(project):

@@ -242,27 +242,30 @@ def whole():
     return cells.assign(started_at=started.map(lambda moment: moment.isoformat()), **about)
 
 
-FIRST = ("2026-11-20T11:59:58+00:00", 600.0)  # its last cell begins at 12:09:58
-REST = ("2026-11-20T12:09:59+00:00", 4380.0)
-BEFORE = ("2026-11-20T11:00:00+00:00", 60.0)  # a call that made none of these cells
+CELLS = len(cells_of(shipped("the full run")))
+ALL = ("2026-11-20T11:59:58+00:00", 4980.0, CELLS)
+FIRST = ("2026-11-20T11:59:58+00:00", 600.0, 599)  # its last cell begins at 12:09:58
+REST = ("2026-11-20T12:09:59+00:00", 4380.0, CELLS - 599)
+BEFORE = ("2026-11-20T11:00:00+00:00", 60.0, 7)  # a call that made none of these cells
 
 
 @pytest.mark.parametrize(
     ("outcome", "calls", "minutes"),
     [
-        ("complete", [("2026-11-20T11:59:58+00:00", 4980.0)], 83),  # in one go
+        ("complete", [ALL], 83),  # in one go
         ("complete", [BEFORE, FIRST, REST], 83),
         ("not complete", [FIRST, REST], None),
         ("complete", [REST], None),  # cells were made before
         ("complete", [FIRST], None),  # or after
         ("complete", [], None),
+        ("complete", [(*FIRST[:2], 700), REST], None),  # of which 101 have been made again
     ],
     ids=str,
 )
 def test_minutes_are_those_of_the_calls_that_made_the_cells(
     whole, tmp_path, outcome, calls, minutes
 ):
-    calls = [{"began": began, "seconds": seconds} for began, seconds in calls]
+    calls = [dict(zip(("began", "seconds", "cells made"), call, strict=True)) for call in calls]
     (tmp_path / "manifest.json").write_text(json.dumps({"outcome": outcome, "calls": calls}))
     assert provenance.minutes_of(whole, tmp_path / "manifest.json") == minutes
     assert provenance.minutes_of(whole, tmp_path / "no manifest") is None

@@ -262,6 +262,16 @@ def test_cells_made_under_different_conditions_are_not_mixed(tmp_path, shape, co
     assert len(collect(paths[:2], shape, cells[:2])) == 2
 
 
+def test_torch_is_not_mixed_across_kinds_of_machines_either(tmp_path):
+    cells = [{"model": "lstm", "seq_len": 100, "seed": seed} for seed in range(3)]
+    other = {"device_name": "another CPU", "cpu_model": "another CPU"}
+    paths = [write(tmp_path, seed=seed) for seed in range(2)]
+    paths.append(write(tmp_path, seed=2, **other, governor="powersave"))
+    assert len(collect(paths, SCHEMA, cells)) == 3  # a governor is the machine's own
+    write(tmp_path, seed=2, **other, torch="2.0.0")
+    refused(["mixes cells of different torch", f"--force {paths[2]}"], paths, cells)
+
+
 def test_many_shards_are_read_by_several_processes_with_the_same_result(tmp_path, monkeypatch):
     """Also what they refuse is told in the same sentence."""
     cells = [{"model": "lstm", "seq_len": 100, "seed": seed} for seed in range(5)]

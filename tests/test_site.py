@@ -71,6 +71,11 @@ def test_the_profile_that_is_written_is_right(site):
         ),
         ({"slurm-status-command": "sacct"}, {}, "finished jobs would never be noticed: set squeue"),
         ({}, {"min_job_age": 60}, "squeue forgets finished jobs after 60 s"),
+        (
+            {},
+            {"min_job_age": 179},
+            "squeue forgets finished jobs after 179 s",
+        ),  # it may ask each 180 s
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(profile, site, sentence):

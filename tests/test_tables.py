@@ -11,15 +11,20 @@ import yaml
 from tests import synthetic, test_shards
 from tests.conftest import shipped
 from tests.synthetic import NAN, run
-from workflow.scripts import distance_table, experiment_tables, read_outs_table
+from workflow.scripts import (
+    comparison_tables,
+    distance_table,
+    experiment_tables,
+    read_outs_table,
+)
 from workflow.seqbench.config import check
 from workflow.seqbench.judging import compare
 from workflow.seqbench.judging.judge import findings
 from workflow.seqbench.judging.statements import load
 from workflow.seqbench.judging.verdicts import expectation_table, not_held, verdict_table
 from workflow.seqbench.log import UserError
-from workflow.seqbench.results import comparisons, summaries
-from workflow.seqbench.results.selecting import first_machine, incomplete, read_table
+from workflow.seqbench.results import collecting, comparisons, summaries
+from workflow.seqbench.results.selecting import incomplete, read_table
 from workflow.seqbench.showing import tables, text
 from workflow.seqbench.sources import ROOT
 
@@ -462,39 +467,54 @@ def test_trainings_of_two_kinds_of_machines_are_marked():
 def test_times_of_two_kinds_of_machines_stand_one_below_the_other(tmp_path):
     """And what is drawn and judged is of the kind of most cells; a table of one kind has no column."""
     cells = [{"model": "lstm", "seq_len": n, "seed": seed} for n in (100, 200) for seed in range(3)]
-    cpus = ["a CPU", "another CPU", "another CPU"] * 2
+    cells.append({"model": "gru", "seq_len": 100, "seed": 0})  # on the second kind alone
+    cpus = ["a CPU", "another CPU", "another CPU"] * 2 + ["a CPU"]
     paths = [
         test_shards.write(tmp_path, **cell, device_name=cpu, cpu_model=cpu, time_s=len(cpu))
         for cell, cpu in zip(cells, cpus, strict=True)
     ]
+    names = ["t.csv", "t.parquet", "t.md", "t.html", "t_cells.parquet", "t_samples.parquet"]
+    files = [tmp_path / name for name in names]
 
     def made(part):
-        names = ["t.csv", "t.parquet", "t.md", "t.html", "t_cells.parquet", "t_samples.parquet"]
         paths_of, cells_of = [*zip(*part, strict=True)]
-        files = [tmp_path / name for name in names]
         experiment_tables.main(paths_of, "timing", "timing", [*cells_of], len(cells_of), *files)
-        return [
-            read_table(files[1]),
-            read_table(files[4]),
-            read_table(files[5]),
-            files[2].read_text(),
-        ]
+        return [read_table(files[i]) for i in (1, 4, 5)], files[2].read_text()
 
     every = [*zip(paths, cells, strict=True)]
-    table, of_cells, samples, shown = made(every)
-    assert table["machine"].tolist() == ["another CPU"] * 2 + ["a CPU"] * 2
-    assert table["n"].tolist() == [2, 2, 1, 1]
-    assert table["time_median_s"].tolist() == [11, 11, 5, 5]
+    (first, of_cells, samples), shown = made(every)
+    table = pd.read_csv(files[0])
+    assert table["machine"].tolist() == ["another CPU"] * 2 + ["a CPU"] * 3
+    assert table["model"].tolist() == ["lstm"] * 4 + ["gru"]
+    assert table["n"].tolist() == [2, 2, 1, 1, 1]
+    assert table["time_median_s"].tolist() == [11, 11, 5, 5, 5]
+    assert first["n"].tolist() == [2, 2]
     assert set(of_cells["cpu_model"]) == {"another CPU"} and len(of_cells) == 4
     assert set(samples["seed"]) == {1, 2}
-    part = "4 of 6 cells, those of the first of 2 kinds of machine"
+    assert len(read_table(files[4], every_machine=True)) == 7
+    part = "4 of 7 cells, those on another CPU"
     assert f"Incomplete: {part}" in shown and "| a CPU" in shown and incomplete(of_cells) == part
-    first = first_machine(table)
-    assert first["n"].tolist() == [2, 2] and "machine" not in first
 
-    table, _, _, shown = made([pair for pair in every if pair[1]["seed"]])
-    pd.testing.assert_frame_equal(table, first)
+    (table, _, _), shown = made([pair for pair in every if pair[1]["seed"]])
+    pd.testing.assert_frame_equal(table, first.drop(columns="machine"))
     assert "machine" not in shown.split("\n\n")[1] and "Incomplete" not in shown
+
+
+def test_a_gpu_is_named_with_its_cpu_as_a_kind_of_machine():
+    names = [("a CPU", "a CPU"), ("a GPU", "a CPU"), ("a GPU", "a CPU")]
+    frame = pd.DataFrame(names, columns=["device_name", "cpu_model"])
+    kinds = collecting.by_machine(frame)
+    assert {kind: len(part) for kind, part in kinds.items()} == {"a GPU, a CPU": 2, "a CPU": 1}
+    assert [*kinds] == ["a GPU, a CPU", "a CPU"]
+
+
+def test_ratios_and_growth_say_of_which_cells_they_are(tmp_path):
+    cells = compared().table("timing_cells").assign(cells_asked=99, machine="a CPU")
+    cells.to_parquet(tmp_path / "timing_cells.parquet")
+    paths = [[tmp_path / f"{name}.md"] for name in ("ratios", "scaling")]
+    comparison_tables.main([tmp_path / "timing_cells.parquet"], ["timing"], 0.05, *paths)
+    part = f"Incomplete: timing, {len(cells)} of 99 cells, those on a CPU."
+    assert all(path.read_text().rstrip().endswith(part) for (path,) in paths)
 
 
 def test_a_damaged_table_is_refused_by_name_and_never_read_otherwise(tmp_path):

@@ -62,7 +62,7 @@ def cells_of(run, table, row):
         if Path(run, f"tables/{name}_cells.parquet").is_file():  # it was run
             cells = load(run, f"{name}_cells")
             keep = cells["model"].isin(models) | bool({"every", ""} & models)
-            for key in ("seq_len", "seed", "lr"):
+            for key in ("seq_len", "seed", "lr", "machine"):
                 if key in cells and pd.notna(row.get(key)):
                     keep &= cells[key] == row[key]
             yield cells.assign(lr=cells.get("lr"))[keep]
@@ -129,7 +129,7 @@ def load(run, name):
         raise SystemExit(
             f"there is no {path}; tables: {known or 'none'}; published runs, for --run: {runs}"
         )
-    return read_table(path)
+    return read_table(path, every_machine=True)
 
 
 def said(value):

@@ -50,7 +50,7 @@ function drawCell() {
   (kind() === "timing" ? drawProcesses : drawSeeds)(`${words(model)} at ${tokens(Number(length))}`, model, r, cells, here);
   const shards = DATA.shards.replace("EXPERIMENT", state.experiment).replace("CELL", `model~${model}/seq_len~${length}/seed~`);
   const [folder, suffix] = shards.split(/(?=\.parquet)/), seeds = cells.map((c) => c.seed);
-  fill("cell-shards", "Shards, each with every raw sample or step: ", element("code", {}, `${folder}{${seeds}}${suffix}`));
+  fill("cell-shards", "Shards, in the folder of the run that made them, each with every raw sample or step: ", element("code", {}, `${folder}{${seeds}}${suffix}`));
 }
 
 function drawProcesses(name, model, r, cells, here) {

@@ -59,13 +59,16 @@ def finding(rows):
 def draw_line(axis, rows, longest, looks):
     """The ratio of times at each step: the longest length in front, the others thin behind it.
 
-    Lengths that were measured at later steps only are left to the table.
+    A line has a gap at a step that its length was not measured at; one of shorter lengths alone has a
+    mark at its longest, which is named. Lengths of later steps only are left to the table.
     """
     axis.set_xscale("log")
     axis.axvline(1, color=style.LSTM, lw=1.4, zorder=1)
     from_above = rows.loc[rows["step"] == rows["step"].min(), "seq_len"]
+    steps = range(rows["step"].min(), rows["step"].max() + 1)
     for seq_len, line in rows[rows["seq_len"].isin([longest, *from_above])].groupby("seq_len"):
-        values, places = line["value"], line["step"] - 1
+        values = line.set_index("step")["value"].reindex(steps)
+        places = values.index - 1
         name, look = f"{seq_len:,}", {"color": "0.45", "ha": "center"}
         if seq_len == longest:
             name, look = f"{name} tokens", {"color": "0.2", "ha": "left"}
@@ -74,7 +77,12 @@ def draw_line(axis, rows, longest, looks):
                 draw_ratio(axis, row, looks[row.model])
         else:
             axis.plot(values, places, color="0.6", lw=0.9, marker=".", ms=3, zorder=1)
-        style.note(axis, name, (values.iloc[0], places.iloc[0]), (0, 7), **look)
+        first = line.iloc[0]
+        style.note(axis, name, (first["value"], first["step"] - 1), (0, 7), **look)
+    for _, of_step in rows.groupby("step"):
+        if longest not in of_step["seq_len"].tolist():
+            row = of_step.loc[of_step["seq_len"].idxmax()]
+            draw_ratio(axis, row, looks[row["model"]], f" at {row['seq_len']:,}")
 
 
 def draw_branches(axis, rows, proper, longest, looks):

@@ -4,7 +4,7 @@ import numpy as np
 
 from workflow.seqbench import log
 from workflow.seqbench.results import measures
-from workflow.seqbench.results.selecting import Selection, first_machine, read_table
+from workflow.seqbench.results.selecting import Selection, read_table
 from workflow.seqbench.showing import style
 
 
@@ -13,7 +13,7 @@ def main(table, cells, mplstyle, panels, stacked, png, svg):
 
     A cell without a result is marked by a cross at the top.
     """
-    summary, cells = first_machine(read_table(table)), read_table(cells)
+    summary, cells = read_table(table), read_table(cells)
     first, chosen = cells.iloc[0], [style.SPEC["panels"][name] for name in panels]
     call = style.SPEC["calls"].get(first["workload"], first["workload"])
     length = f"{'context' if first['workload'] == 'decode' else 'sequence'} length (tokens)"
@@ -57,7 +57,10 @@ def relative(models, panel):
     ratios = {model: ratio for model, ratio in ratios.items() if ratio > 0}
     if not ratios:
         return f"{panel['name']} of a call"
-    who = style.title_of(*ratios) + " takes" if len(ratios) == 1 else "the others take"
+    names = [style.title_of(model) for model in ratios]
+    of_one_kind = all(name.startswith("Transformer") for name in names)
+    who = f"{'Transformers' if of_one_kind else 'the others'} take"
+    who = f"{names[0]} takes" if len(names) == 1 else who
     span = style.span(ratios.values(), style.times)
     apart = "" if own else ", which is not drawn"
     return f"at {longest:,} tokens {who} {span} the {style.title_of(name)}'s {panel['name']}{apart}"
@@ -96,14 +99,14 @@ def draw_models(axis, summary, cells, panel, above):
             name = f"{name}, then 0" if (medians.loc[end:] <= above).any() else name
             ends.append((name, rows["seq_len"][end], median[end], color))
         elif (medians <= above).any():
-            ends.append((f"{name}: 0", rows["seq_len"].max(), np.nan, color))
+            ends.append((f"{name}: 0", rows.loc[medians <= above, "seq_len"].max(), np.nan, color))
     return ends
 
 
 def draw_guides(axis):
     """Short lines of slope 1 and 2 in the lower right: linear and quadratic growth."""
     (left, right), (bottom, top) = axis.get_xlim(), axis.get_ylim()
-    bottom *= (bottom / top) ** 0.15  # a band of their own below the data
+    bottom *= (bottom / top) ** 0.2  # a band of their own below the data
     axis.set_ylim(bottom, top)
     x0, x1 = left * (right / left) ** 0.72, left * (right / left) ** 0.88
     y0 = bottom * (top / bottom) ** 0.03

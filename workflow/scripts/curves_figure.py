@@ -52,7 +52,7 @@ def finding(rows):
     """Who solves the longest length in how many runs, the most first."""
     groups = rows.groupby(["solved", "n"])["model"].agg(list).sort_index(ascending=False)
     parts = (f"in {k} of {n} runs by {style.listed(models)}" for (k, n), models in groups.items())
-    return f"{rows['seq_len'].iloc[0]} tokens are recalled {', '.join(parts)}"
+    return f"the first of {rows['seq_len'].iloc[0]} tokens is recalled {', '.join(parts)}"
 
 
 def draw_length(axis, summary, cells, curves, floors):

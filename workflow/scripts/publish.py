@@ -40,7 +40,7 @@ def main(files, run, sweeps, config, reference, page, results):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, target)
     cells = {
-        path.stem.removesuffix("_cells"): selecting.read_table(path)
+        path.stem.removesuffix("_cells"): selecting.read_table(path, every_machine=True)
         for path in sorted(fresh.glob("tables/*_cells.parquet"))
     }
     everything = pd.concat(cells[name] for name in cells if name not in sweeps)

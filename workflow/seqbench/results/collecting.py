@@ -12,10 +12,10 @@ from workflow.seqbench.results import sealing
 from workflow.seqbench.results.schemas import name_of
 from workflow.seqbench.results.shards import ShardError, wrong_values
 
-# What all cells of an experiment must share, as no median or interval has a meaning across it; times
-# are grouped by kind of machine besides.
-SHARED = {"training": ["device", "threads", "interop_threads", "torch"]}
-SHARED["timing"] = [*SHARED["training"], "governor", "malloc", "clock"]
+# What all cells of an experiment must share, as no median or interval has a meaning across it; and what
+# those that time a call on one kind of machine must.
+SHARED = ["device", "threads", "interop_threads", "torch"]
+OF_A_MACHINE = ["governor", "malloc", "clock"]
 
 CHUNK, READERS = 500, 2  # shards that are read in one go; processes that read where there are more
 
@@ -101,9 +101,10 @@ def collect(paths, schema, cells):
         raise ShardError(
             f"no shard holds {name(keys, missing[0])} ({len(missing)} of {len(expected)} missing)"
         )
-    kind = schema.metadata[b"kind"].decode()
-    for part in by_machine(frame).values() if kind == "timing" else [frame]:
-        refuse_mixtures(part, SHARED[kind])
+    refuse_mixtures(frame, SHARED)
+    if schema.metadata[b"kind"] == b"timing":
+        for part in by_machine(frame).values():
+            refuse_mixtures(part, OF_A_MACHINE)
     in_order = frame.iloc[[place[cell] for cell in expected]]
     return in_order.drop(columns=["path", "asked"]).reset_index(drop=True)
 
@@ -123,9 +124,8 @@ def refuse_mixtures(frame, shared):
 
 def by_machine(frame):
     """{kind of machine: its cells}, most cells first, as no median holds across CPUs or GPUs."""
-    kinds = frame["cpu_model"].where(
-        frame["device_name"] == frame["cpu_model"], frame["device_name"] + ", " + frame["cpu_model"]
-    )
+    gpu = frame["device_name"].where(frame["device_name"] != frame["cpu_model"])
+    kinds = (gpu + ", ").fillna("") + frame["cpu_model"]
     order = kinds.value_counts().sort_index().sort_values(ascending=False, kind="stable").index
     return {kind: frame[kinds == kind].reset_index(drop=True) for kind in order}
 

@@ -13,7 +13,7 @@ from workflow.seqbench.showing.files import whole
 
 MADE_ON = ["node", "device_name", "cpu_cores", "kernel", "python", "torch", "git_commit"]
 COLUMNS = ["status", "cell_s", "queued_s", "started_at", *MADE_ON]
-CALL = ["began", "seconds", "outcome"]
+CALL = ["began", "seconds", "outcome", "cells made"]
 SAMPLING = ["warmup_s", "sampling_s"]  # of timing cells: what is done to measure, and nothing else
 
 
@@ -55,6 +55,8 @@ def write(path, plan, jobs, **about):
     made = table.loc[table["done"], MADE_ON].drop_duplicates().to_dict("records")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     timed = sampling(table[table["done"] & table["sampling_s"].notna()], about["began"])
+    made_now = int((pd.to_datetime(table["started_at"], utc=True) >= moment(about["began"])).sum())
+    about |= {"cells made": made_now}
     calls = [*calls_before(path), {key: about.get(key) for key in CALL}]
     manifest = about | {"experiments": parts, "timing": timed, "made on": made, "calls": calls}
     with whole(path) as fresh:

@@ -46,8 +46,12 @@ class Run:
         return self.tables[name]
 
 
-def read_table(path):
-    """A table's file, .csv or .parquet; UserError where it is damaged."""
+def read_table(path, every_machine=False):
+    """A table's file, .csv or .parquet; UserError where it is damaged.
+
+    Of times on several kinds of machine, which have a column `machine`, those of the first one alone,
+    on which most cells were made: what is drawn and judged is of one kind.
+    """
     if Path(path).suffix == ".csv":
         return pd.read_csv(path)
     published = "results/reference/" in str(path)
@@ -56,9 +60,12 @@ def read_table(path):
     if sealing.intact(Path(path).read_bytes()) is False:
         raise UserError(sentence)
     try:
-        return pd.read_parquet(path)
+        table = pd.read_parquet(path)
     except (OSError, ValueError) as error:  # pyarrow's errors are among them
         raise UserError(f"{sentence} (it cannot be read: {error})") from error
+    if "machine" in table and not every_machine:
+        table = table[table["machine"] == table["machine"].iloc[0]].reset_index(drop=True)
+    return table
 
 
 class Selection(NamedTuple):
@@ -94,18 +101,9 @@ class Selection(NamedTuple):
 
 def incomplete(cells):
     """ "70 of 72 cells" where a table of cells lacks some of its experiment's, else ""."""
-    size, machines = (
-        cells[key].iloc[0] if key in cells else 0 for key in ("cells_asked", "machines")
-    )
-    where = f", those of the first of {machines} kinds of machine" if machines > 1 else ""
+    size = cells["cells_asked"].iloc[0] if "cells_asked" in cells else len(cells)
+    where = f", those on {cells['machine'].iloc[0]}" if "machine" in cells else ""
     return f"{len(cells)} of {size} cells{where}" if len(cells) < size else ""
-
-
-def first_machine(table):
-    """The rows of a table of times that are of the kind of machine on which most cells were made."""
-    if "machine" not in table:
-        return table
-    return table[table["machine"] == table["machine"].iloc[0]].drop(columns="machine")
 
 
 def mixed(*cells):

@@ -14,7 +14,7 @@ import pandas as pd
 import vl_convert
 
 from workflow.seqbench.results.measures import ratio
-from workflow.seqbench.results.selecting import Run, first_machine, read_table, select
+from workflow.seqbench.results.selecting import Run, read_table, select
 from workflow.seqbench.showing import provenance, style, tables
 from workflow.seqbench.showing.text import finding
 from workflow.seqbench.sources import ROOT
@@ -46,7 +46,7 @@ def data(paths, shards, experiments):
     `proper` is the step of the audit that the line of its chart ends at. A table is {rows, columns: {name: values, or one value if all are alike}}; `views` has some as
     people read them; `lists` the thinned curves and samples: {table: [{keys of the cell, x, y}]}.
     """
-    frames = {path.stem: first_machine(read_table(path)) for path in sorted(map(Path, paths))}
+    frames = {path.stem: read_table(path) for path in sorted(map(Path, paths))}
     cells = {
         name.removesuffix("_cells"): frames[name] for name in frames if name.endswith("_cells")
     }

@@ -44,7 +44,8 @@ def listed(values):
 def minutes_of(cells, manifest):
     """Minutes of a run by its manifest: of all calls that made its cells; None where one is not known.
 
-    A call that was killed leaves no manifest, so what its cells cost is not known.
+    A call that was killed leaves no manifest, so what its cells cost is not known; nor is it of a call
+    that made others too, such as cells that have been made again since.
     """
     if not Path(manifest).is_file():
         return None
@@ -53,6 +54,8 @@ def minutes_of(cells, manifest):
     for call in about.get("calls", []):
         since = (started - moment(call["began"])).dt.total_seconds()
         made = since.between(0, call["seconds"]).sum()
+        if made not in (0, call["cells made"]):
+            return None
         counted, seconds = counted + made, seconds + call["seconds"] * bool(made)
     return seconds / 60 if about["outcome"] == "complete" and counted == len(cells) else None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import yaml
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.ticker import LogLocator, NullLocator
 from scipy.optimize import isotonic_regression
 
@@ -112,16 +113,17 @@ def label_ends(ends, size=9):
 def label_ends_of(axis, ends, size):
     """Those of one axis, which has its place."""
     foot, scale = axis.get_ylim()[0], 72 / axis.figure.dpi
-    ends = [(text, x, foot if np.isnan(y) else y, color) for text, x, y, color in ends]
-    ends.sort(key=lambda end: end[2])
-    wanted = [axis.transData.transform(end[1:3])[1] * scale for end in ends]  # in points
+    ends = [(text, x, foot if np.isnan(y) else y, color) for text, x, y, color in ends[::-1]]
+    height = {end: axis.transData.transform(end[1:3])[1] * scale for end in ends}  # in points
+    ends.sort(key=lambda end: round(height[end] / size))  # where lines end together, in their order
+    wanted = np.array([height[end] for end in ends])
     heights = [size * (0.2 + 1.4 * (1 + end[0].count("\n"))) for end in ends]
     places = apart(wanted, heights, axis.bbox.ymin * scale)
     moved = max(abs(places - wanted)) > 3
     shift = 14 if moved else 7  # room for the lines
     for (text, x, y, color), at, place in zip(ends, wanted, places, strict=True):
         leader = {"arrowstyle": "-", "color": color, "lw": 0.6, "relpos": (0, 0.5), "shrinkB": 3}
-        look = {"color": color, "fontsize": size, "va": "center"}
+        look = {"color": ink(color), "fontsize": size, "va": "center"}
         note(axis, text, (x, y), (shift, place - at), arrowprops=leader if moved else None, **look)
 
 
@@ -145,9 +147,22 @@ def label_feet(feet, row, step, size=9):
                 "relpos": (1, 0.5),
                 "shrinkA": 0,
             }
-            look = {"color": color, "fontsize": size, "va": "center", "ha": "right"}
+            look = {"color": ink(color), "fontsize": size, "va": "center", "ha": "right"}
             at = {"textcoords": "data", "arrowprops": leader}
             note(axis, text, (x, y), (place, row - step * i), **look | at)
+
+
+def ink(color):
+    """A colour, as dark as text on white needs: a contrast of 4.5 (WCAG 2.2, success criterion 1.4.3)."""
+    rgb = np.array(to_rgb(color))
+
+    def contrast():
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        return 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05)
+
+    while contrast() < 4.5:
+        rgb *= 0.97
+    return to_hex(rgb)
 
 
 def apart(wanted, heights, floor=-np.inf):
@@ -169,7 +184,8 @@ def apart_on(axis, x, widths):
 def lay_out(*axes):
     """Give the axes of a figure the room that what is drawn leaves them: what a draw does, in half its time."""
     for figure in {axis.figure for axis in axes}:
-        figure.get_layout_engine().execute(figure)
+        if engine := figure.get_layout_engine():  # a style may have none
+            engine.execute(figure)
 
 
 def note(axis, text, at, offset=(0, 4), **options):

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 
 from workflow.seqbench.results import sealing
 from workflow.seqbench.results.measures import mean_ratio
-from workflow.seqbench.results.selecting import Selection, first_machine
+from workflow.seqbench.results.selecting import Selection
 from workflow.seqbench.showing import files, text
 from workflow.seqbench.sources import ROOT
 
@@ -89,7 +89,7 @@ def markdown(frame):
 
 def timing(table, cells):
     """The table of an experiment that times a call, below a sentence on how quiet the machine was."""
-    flagged = first_machine(table)["flags"].str.extractall(r"(\d+)/").astype(int)[0].sum()
+    flagged = cells["flags"].str.split("; ").explode().ne("").sum()
     busy = cells["busy_cores"]
     sentence = (
         f"How quiet the machine was: other processes kept {busy.median():.2f} cores busy (median of"
