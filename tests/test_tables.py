@@ -11,6 +11,7 @@ import yaml
 from tests import synthetic, test_shards
 from tests.conftest import shipped
 from tests.synthetic import NAN, run
+from workflow import why
 from workflow.scripts import (
     comparison_tables,
     distance_table,
@@ -473,8 +474,9 @@ def test_times_of_two_kinds_of_machines_stand_one_below_the_other(tmp_path):
         test_shards.write(tmp_path, **cell, device_name=cpu, cpu_model=cpu, time_s=len(cpu))
         for cell, cpu in zip(cells, cpus, strict=True)
     ]
-    names = ["t.csv", "t.parquet", "t.md", "t.html", "t_cells.parquet", "t_samples.parquet"]
-    files = [tmp_path / name for name in names]
+    names = [".csv", ".parquet", ".md", ".html", "_cells.parquet", "_samples.parquet"]
+    files = [tmp_path / f"tables/timing{name}" for name in names]
+    files[0].parent.mkdir()
 
     def made(part):
         paths_of, cells_of = [*zip(*part, strict=True)]
@@ -494,6 +496,15 @@ def test_times_of_two_kinds_of_machines_stand_one_below_the_other(tmp_path):
     assert len(read_table(files[4], every_machine=True)) == 7
     part = "4 of 7 cells, those on another CPU"
     assert f"Incomplete: {part}" in shown and "| a CPU" in shown and incomplete(of_cells) == part
+
+    behind = [
+        next(why.cells_of(tmp_path, "timing", row))["seed"].tolist()
+        for row in (
+            table.iloc[2].to_dict(),
+            {"experiment": "timing", "models": "lstm", "seq_len": 100},
+        )
+    ]
+    assert behind == [[0], [1, 2]]  # of the second kind's row, and of what was judged
 
     (table, _, _), shown = made([pair for pair in every if pair[1]["seed"]])
     pd.testing.assert_frame_equal(table, first.drop(columns="machine"))

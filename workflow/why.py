@@ -62,6 +62,8 @@ def cells_of(run, table, row):
         if Path(run, f"tables/{name}_cells.parquet").is_file():  # it was run
             cells = load(run, f"{name}_cells")
             keep = cells["model"].isin(models) | bool({"every", ""} & models)
+            if "machine" in cells:  # what is judged is of the first
+                row = {"machine": cells["machine"].iloc[0]} | row
             for key in ("seq_len", "seed", "lr", "machine"):
                 if key in cells and pd.notna(row.get(key)):
                     keep &= cells[key] == row[key]
