@@ -16,7 +16,7 @@ from workflow.seqbench.judging.judge import findings
 from workflow.seqbench.judging.statements import load
 from workflow.seqbench.judging.verdicts import audit_table
 from workflow.seqbench.models import TOLERANCE
-from workflow.seqbench.showing import tables
+from workflow.seqbench.showing import style, tables
 
 STATEMENTS = load(ROOT / "workflow/statements/audit.yaml")
 ORIGINAL = {
@@ -314,8 +314,24 @@ def test_the_table_for_people_has_a_row_for_each_step_and_model(given):
     assert not {"nan", "None", "inf"} & set(text.replace("|", " ").split())
 
 
+def test_a_line_of_the_figure_has_a_gap_where_its_length_was_not_measured(given):
+    """A shorter length has a mark there, with its name."""
+    cells = given["timing_audit_cells"]
+    given["timing_audit_cells"] = cells[cells["seq_len"] <= 1000]
+    rows = audit(given).query("part == 'time' and step <= 6").dropna(subset=["value", "seq_len"])
+    axis = style.plt.figure().add_subplot()
+    rows["model"] = rows["models"].str.split(" / ").str[0]
+    looks = style.looks(rows.assign(architecture="transformer"))
+    audit_figure.draw_line(axis, rows, 3000, looks)
+    (thick,) = (line for line in axis.get_lines() if line.get_linewidth() == 2.4)
+    assert np.isnan(thick.get_xdata()).tolist() == [False, False, True, False, False, False]
+    texts = [text.get_text() for text in axis.texts]
+    assert [text for text in texts if text.endswith(" at 1,000")] == ["32× at 1,000"]
+    style.plt.close(axis.figure)
+
+
 def test_the_figure_is_drawn_with_and_without_gaps(given, tmp_path):
-    style = ROOT / "workflow/figures.mplstyle"
+    mplstyle = ROOT / "workflow/figures.mplstyle"
 
     def draw(given, name):
         paths = {}
@@ -326,7 +342,7 @@ def test_the_figure_is_drawn_with_and_without_gaps(given, tmp_path):
             given[table].to_parquet(paths[table])
         runs = [paths[table] for table in trained]
         png, svg = (tmp_path / f"{name}{suffix}" for suffix in (".png", ".svg"))
-        audit_figure.main(paths["audit"], paths["timing_cells"], runs, style, png, svg)
+        audit_figure.main(paths["audit"], paths["timing_cells"], runs, mplstyle, png, svg)
         return png, svg
 
     png, _ = draw(given, "whole")

@@ -463,6 +463,11 @@ def test_a_model_that_adds_no_ram_is_named_where_zero_cannot_be_drawn(table, tmp
     assert [text for text, _ in shown.texts if text.startswith("LSTM")] == ["LSTM", "LSTM: 0"]
     assert shown.headline.startswith("One decoded token: at 4,000 tokens ")
 
+    for frame, path in zip((rows, cells), paths, strict=True):
+        frame.assign(call_ram_bytes=0).to_parquet(path)
+    nothing = drawings(call_figure.main, *paths, *more, *files)["decode"]
+    assert sum(text.endswith(": 0") for text, _ in nothing.texts) == rows["model"].nunique()
+
 
 def test_the_headline_of_attention_is_of_solved_models(made_up_run, tmp_path):
     shutil.copytree(made_up_run[0] / "tables", tmp_path / "tables")

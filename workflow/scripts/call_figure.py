@@ -35,6 +35,9 @@ def main(table, cells, mplstyle, panels, stacked, png, svg):
                 axis.locator_params(axis="x", nbins=4, steps=[1, 2, 5, 10])
                 axis.xaxis.set_major_formatter("{x:,.0f}")
             else:
+                if all(np.isnan(end[2]) for end in ends[axis]):  # no line has a place
+                    lengths = models[0].cells["seq_len"]
+                    axis.set(xlim=(lengths.min() / 1.1, lengths.max() * 1.1), ylim=(0.1, 1))
                 axis.set(xscale="log", yscale="log", title=growth(models, panel))
                 style.length_ticks(axis, models[0].cells["seq_len"].unique())
                 draw_guides(axis)
