@@ -297,6 +297,16 @@ def test_verdicts_lead_to_their_evidence(open_page, run):
         assert rows == (findings["statement"] == verdict.claim).sum()
 
 
+def test_papers_are_linked_where_they_are_named(open_page):
+    tab = open_page()
+    for section in ("causes", "expectations"):
+        links = tab.locator(f"#{section} td a").all()
+        assert links
+        for link in links:
+            assert re.search(r" \d{4}$", link.inner_text())
+            assert link.get_attribute("href").startswith("https://")
+
+
 def downloaded(tab, table, folder):
     """A table of the page by its button."""
     with tab.expect_download() as coming:
@@ -388,7 +398,8 @@ def test_light_and_dark_and_paper(open_page, tmp_path):
     settle(light)
     assert light.evaluate(background) == dark.evaluate(background)
     dark.emulate_media(media="print")
-    assert not dark.locator("#view").is_visible()
+    assert not dark.locator("[name=experiment]").is_visible()
+    assert dark.locator("#models").is_visible()  # the key of the colours
     assert dark.locator("#chart-view svg.marks").is_visible()
     dark.pdf(path=tmp_path / "report.pdf")
     assert (tmp_path / "report.pdf").stat().st_size > 50_000

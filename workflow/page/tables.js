@@ -42,6 +42,11 @@ function element(tag, properties = {}, ...children) {
 const byId = (id) => document.getElementById(id);
 const fill = (id, ...children) => byId(id).replaceChildren(...children.flat().filter((child) => child !== null));
 
+// A text in which each paper that it names leads to where it is.
+const PAPERS = new RegExp(`(${Object.keys(DATA.papers).map((name) => name.replaceAll(".", "\\.")).join("|")})`);
+const linked = (text) => typeof text !== "string" ? text : text.split(PAPERS)
+  .map((part) => DATA.papers[part] ? element("a", { href: DATA.papers[part] }, part) : part);
+
 // A table of {label: text or element} records; columns of numbers are set to the right.
 const NUMBER = /^(–|∞|-?[\d.,]+(e[-+]?\d+)?( ?[a-zA-Zµ%×/]{1,4})?( \[.*\])?)$/;
 function tableOf(records, caption) {
@@ -54,7 +59,7 @@ function tableOf(records, caption) {
   return element("table", {},
     caption ? element("caption", { class: "hidden" }, caption) : null,
     element("thead", {}, element("tr", {}, labels.map((key) => element("th", { scope: "col", ...look[key] }, key)))),
-    element("tbody", {}, records.map((r) => element("tr", {}, labels.map((key) => element("td", look[key], r[key] ?? ""))))));
+    element("tbody", {}, records.map((r) => element("tr", {}, labels.map((key) => element("td", look[key], linked(r[key] ?? "")))))));
 }
 
 // What the page holds of a table of curves or samples: its columns, and a function that makes a row per entry.

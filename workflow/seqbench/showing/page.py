@@ -16,6 +16,7 @@ import vl_convert
 from workflow.seqbench.results.measures import ratio
 from workflow.seqbench.results.selecting import Run, read_table, select
 from workflow.seqbench.showing import provenance, style, tables
+from workflow.seqbench.showing.readme import papers
 from workflow.seqbench.showing.text import finding
 from workflow.seqbench.sources import ROOT
 
@@ -41,7 +42,7 @@ def render(paths, shards, experiments=()):
 
 
 def data(paths, shards, experiments):
-    """What the page's script reads: {shards, proper, experiments, looks, names, tables, views, lists}.
+    """What the page's script reads: {shards, proper, experiments, looks, names, tables, views, papers, lists}.
 
     `proper` is the step of the audit that the line of its chart ends at. A table is {rows, columns: {name: values, or one value if all are alike}}; `views` has some as
     people read them; `lists` the thinned curves and samples: {table: [{keys of the cell, x, y}]}.
@@ -72,6 +73,7 @@ def data(paths, shards, experiments):
         "names": {model: style.title_of(model) for model in everything["model"].unique()},
         "tables": {name: table(frame) for name, frame in whole.items()},
         "views": {name: table(frame) for name, frame in views.items()},
+        "papers": papers(),
         "lists": {name: thinned(frames[name]) for name in frames if name.endswith(LONG)},
     }
 

@@ -65,15 +65,15 @@ def results(run, reference):
     # A heading with nothing under it is left out.
     empty = r"^## [^\n]+\n+(?=## |\Z)|^### [^\n]+\n+(?=###? |\Z)"
     text = re.sub(empty, "", text, flags=re.MULTILINE)
-    text = with_links(text, (ROOT / "docs/method.md").read_text())
+    for paper, address in papers().items():
+        text = text.replace(paper, f"[{paper}]({address})")
     return text.replace("CONTENTS", contents(text))
 
 
-def with_links(text, literature):
-    """Each paper that a text names, as "Vaswani et al. 2017", leads to where the literature has it."""
-    for paper, address in re.findall(r"^- (.+ \d{4}), \[.+\]\((.+)\)$", literature, re.MULTILINE):
-        text = text.replace(paper, f"[{paper}]({address})")
-    return text
+def papers():
+    """{"Vaswani et al. 2017": its address} of the literature in docs/method.md."""
+    literature = (ROOT / "docs/method.md").read_text()
+    return dict(re.findall(r"^- (.+ \d{4}), \[.+\]\((.+)\)$", literature, re.MULTILINE))
 
 
 def texts(folder, pattern):
