@@ -303,7 +303,7 @@ def test_papers_are_linked_where_they_are_named(open_page):
         links = tab.locator(f"#{section} td a").all()
         assert links
         for link in links:
-            assert re.search(r" \d{4}$", link.inner_text())
+            assert re.search(r" \d{4}$", link.text_content())
             assert link.get_attribute("href").startswith("https://")
 
 
