@@ -35,7 +35,7 @@ LIMITS = [
     ("mem_mb", "memory", "MB"),
     ("runtime", "minutes", "minutes (all cells that share a job: group-components)"),
 ]
-RARELY = 180  # seconds at most between two looks of Snakemake's plugin at the queue
+LONGEST_PAUSE = 180  # seconds at most between two looks of Snakemake's plugin at the queue
 DRAFT = """\
 # Your own, not tracked by git: it overrides profiles/slurm/config.yaml key by key.
 # profiles/slurm/check.py wrote it from what the site says of itself, and checks it.
@@ -212,7 +212,7 @@ def check(profile, site, plan):
     else:
         yield account in accounts, f"account {account}; you have {', '.join(accounts)}"
     status, age = profile.get("slurm-status-command"), site["min_job_age"]
-    patience = RARELY + profile.get("slurm-init-seconds-before-status-checks", 40)
+    patience = LONGEST_PAUSE + profile.get("slurm-init-seconds-before-status-checks", 40)
     if status == "sacct" and accounts is None:
         yield (
             False,

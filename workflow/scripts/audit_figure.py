@@ -73,16 +73,13 @@ def draw_line(axis, rows, longest, looks):
         if seq_len == longest:
             name, look = f"{name} tokens", {"color": "0.2", "ha": "left"}
             axis.plot(values, places, color="0.2", lw=2.4, zorder=2)
-            for row in line.itertuples():
-                draw_ratio(axis, row, looks[row.model])
         else:
             axis.plot(values, places, color="0.6", lw=0.9, marker=".", ms=3, zorder=1)
         first = line.iloc[0]
         style.note(axis, name, (first["value"], first["step"] - 1), (0, 7), **look)
     for _, of_step in rows.groupby("step"):
-        if longest not in of_step["seq_len"].tolist():
-            row = of_step.loc[of_step["seq_len"].idxmax()]
-            draw_ratio(axis, row, looks[row["model"]], f" at {row['seq_len']:,}")
+        row, suffix = at_longest(of_step, longest)
+        draw_ratio(axis, row, looks[row.model], suffix)
 
 
 def draw_branches(axis, rows, proper, longest, looks):
@@ -95,13 +92,18 @@ def draw_branches(axis, rows, proper, longest, looks):
     axis.axhline(proper["step"].iloc[0] - 0.5, color="0.75", lw=0.8, zorder=0)
     start = proper.set_index("seq_len")["value"]
     for _, of_step in rows.groupby("step"):
-        seq_len = longest if longest in of_step["seq_len"].tolist() else of_step["seq_len"].max()
-        (row,) = of_step[of_step["seq_len"] == seq_len].itertuples()
-        ends = [start.get(seq_len, row.value), row.value]
+        row, suffix = at_longest(of_step, longest)
+        ends = [start.get(row.seq_len, row.value), row.value]
         way = {"arrowstyle": "->", "color": "0.6", "lw": 1, "shrinkA": 0, "shrinkB": 4}
         axis.annotate("", *((end, row.step - 1) for end in ends[::-1]), arrowprops=way, zorder=1)
-        suffix = "" if seq_len == longest else f" at {seq_len:,}"
         draw_ratio(axis, row, looks[row.model], suffix, on_left=ends[0] > ends[1])
+
+
+def at_longest(of_step, longest):
+    """The row of a step at the longest length, or else at the step's own, and what names that one."""
+    own = longest if longest in of_step["seq_len"].tolist() else of_step["seq_len"].max()
+    (row,) = of_step[of_step["seq_len"] == own].itertuples()
+    return row, "" if own == longest else f" at {own:,}"
 
 
 def draw_frame(axis):

@@ -61,9 +61,12 @@ def relative(models, panel):
     if not ratios:
         return f"{panel['name']} of a call"
     names = [style.title_of(model) for model in ratios]
-    of_one_kind = all(name.startswith("Transformer") for name in names)
-    who = f"{'Transformers' if of_one_kind else 'the others'} take"
-    who = f"{names[0]} takes" if len(names) == 1 else who
+    if len(names) == 1:
+        who = f"{names[0]} takes"
+    elif all(name.startswith("Transformer") for name in names):
+        who = "Transformers take"
+    else:
+        who = "the others take"
     span = style.span(ratios.values(), style.times)
     apart = "" if own else ", which is not drawn"
     return f"at {longest:,} tokens {who} {span} the {style.title_of(name)}'s {panel['name']}{apart}"
