@@ -92,10 +92,12 @@ for name in ("timing", "recall"):
 files = [*map(str, tables.iterdir())]
 publish.provenance.times = lambda *_: (cells, "said")  # which reads no file of the run
 publish.provenance.measured = lambda *_: {}
+publish.render = lambda *_: "a report"
 
 
 def run():
-    publish.main(files, root / "run", ["tuning"], {"a": 1}, reference, page, results)
+    settings = ["tuning"], {"a": 1}, reference, page, results, "SHARD", ["timing"]
+    publish.main(files, root / "run", *settings)
 
 
 def state():
@@ -173,6 +175,9 @@ def test_publish_and_redraw(project, tmp_path):
     project.snakemake("publish")
     assert not (reference / "tables/tuning.md").exists()
     assert (reference / "tables/tuning_large.md").read_text() == "a sweep that was made here"
+    minutes = pd.read_parquet(reference / "tables/times.parquet")["command"].str.strip("`")
+    page = (reference / "report/index.html").read_text()
+    assert all(f'"`{command}`"' in page for command in minutes)
 
     assert not (reference / "tables/left_over.md").exists()
     for name in ("timing", "recall"):

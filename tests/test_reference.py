@@ -1,5 +1,7 @@
 """The published run and the config say the same."""
 
+import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -26,6 +28,16 @@ def test_published_setup_is_the_one_in_the_config():
 @of_this_version
 def test_the_published_page_is_small_enough_to_send():
     assert (REFERENCE / "report/index.html").stat().st_size <= 5e6
+
+
+@of_this_version
+def test_every_published_table_can_be_downloaded_from_the_page():
+    """Those of the sweeps, of the machine and of the minutes too."""
+    page = (REFERENCE / "report/index.html").read_text()
+    data = json.loads(re.search(r"const DATA = (.*);</script>", page)[1])
+    tables = {path.stem for path in REFERENCE.glob("tables/*.[cp]*")}
+    assert tables > {"timing", "tuning", "tuning_large", "run", "times"}
+    assert tables == {*data["tables"], *data["lists"]} - {"relative"}
 
 
 @of_this_version

@@ -168,9 +168,7 @@ def published():
 def tables_of(run):
     """Parquet tables of a run: those that this config makes, or those that a published run has."""
     if run != plan.results:
-        published = sorted(Path(run, "tables").glob("*.parquet"))
-        sweeps = tuple(plan.names(swept=True))  # made on demand, with settings of their own
-        return [str(path) for path in published if not path.name.startswith(sweeps)]
+        return [*map(str, sorted(Path(run, "tables").glob("*.parquet")))]
     names = ["ratios", "scaling", "distance", "gradient_flow", "attention", "fairness"]
     names += ["findings", "verdicts", "causes", "expectations", "audit"]
     names += ["answers", "recall_answers"]

@@ -20,6 +20,8 @@ rule publish:
         reference=f"results/reference/{plan.device()}",
         page="README.md" if plan.device() == "cpu" else None,
         results="docs/results.md",
+        shards=rules.report_page.params.shards,
+        experiments=rules.report_page.params.experiments,
         code=digest("workflow.scripts.publish"),
     log:
         "<results>/logs/publish.log",

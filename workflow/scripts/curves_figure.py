@@ -8,6 +8,7 @@ from workflow.seqbench.showing import style
 
 SMOOTHING = 10  # steps of the running mean that a line shows; single steps are too noisy to read
 POINTS = 80  # of a line, evenly on the log axis
+WIDTH = 5.6  # inches
 BELOW, ROW = -0.7, 0.62  # where the names of what was learned begin, and how far apart they are
 FLOORS = {"chance": "chance", "bag_of_tokens": "counts tokens, no order"}
 
@@ -19,28 +20,28 @@ def main(table, cells, curves, mplstyle, png, svg):
     longest = max(cells["steps"].max(), 10 * SMOOTHING)
     experiment = cells["experiment"].iloc[0]
     loss = style.SPEC["losses"].get(experiment)  # what it is of, where the floors are not
-    names = summary[summary["solved"] > 0].groupby("seq_len").size().max()
-    bottom = BELOW - ROW * max(np.nan_to_num(names) - 0.3, 0)
-    size = (5.6, 1.3 + len(lengths) * (0.35 + 0.31 * (5 - bottom)))
+    named = (summary[summary["solved"] > 0].groupby("seq_len").size().get(n, 0) for n in lengths)
+    bottoms = [BELOW - ROW * max(count - 0.3, 0) for count in named]
+    heights = [5 - bottom for bottom in bottoms]  # a panel is as high as its names need
+    size = (WIDTH, 1.3 + 0.35 * len(lengths) + 0.31 * sum(heights))
     shape = {"size": size, "panels": len(lengths), "columns": 1, "about": {"loss": loss}}
-    shape |= {"sharex": True, "sharey": True}
+    shape |= {"sharex": True, "height_ratios": heights}
     footer = "curves_of_another_loss" if loss else "curves"
     with style.drawing(mplstyle, cells, footer, png, svg, **shape) as axes:
         found = finding(summary[summary["seq_len"] == lengths[-1]])
         style.headline(axes[0], found, experiment)
-        limits = {"xlim": (SMOOTHING, longest * 1.1), "ylim": (bottom, 5), "yticks": range(5)}
-        axes[0].set(xscale="log", **limits)
+        axes[0].set(xscale="log", xlim=(SMOOTHING, longest * 1.1))
         axes[0].xaxis.set_major_formatter("{x:,.0f}")
         axes[-1].set_xlabel("training steps")
         axes[len(axes) // 2].set_ylabel("training loss (nats)")
-        for axis, seq_len in zip(axes, lengths, strict=True):
-            axis.set_title(f"{seq_len} tokens")
+        for axis, seq_len, bottom in zip(axes, lengths, bottoms, strict=True):
+            axis.set(title=f"{seq_len} tokens", ylim=(bottom, 5), yticks=range(5))
         feet, ends, floors = {}, {}, ["chance"] if loss else ["chance", "bag_of_tokens"]
         for axis, seq_len in zip(axes, lengths, strict=True):
             parts = (part[part["seq_len"] == seq_len] for part in (summary, cells, curves))
             feet[axis], ends[axis] = draw_length(axis, *parts, floors)
-            foot = (BELOW / 2 - bottom) / (5 - bottom)  # above the names
-            axis.axvline(style.ORIGINAL_STEPS, foot, color="0.6", lw=0.8, ls=":", zorder=0)
+            ends_at = BELOW / 2, 5  # above the names
+            axis.vlines(style.ORIGINAL_STEPS, *ends_at, color="0.6", lw=0.8, ls=":", zorder=0)
         style.label_ends(ends)
         style.label_feet(feet, BELOW, ROW)
         if longest > style.ORIGINAL_STEPS:

@@ -11,16 +11,19 @@ from workflow.seqbench import log
 from workflow.seqbench.results import selecting
 from workflow.seqbench.showing import provenance, readme, tables
 from workflow.seqbench.showing.files import whole
+from workflow.seqbench.showing.page import render
 
-FOLDERS = ("tables", "figures", "report")
+FOLDERS = ("tables", "figures")
+FORMATS = ("csv", "parquet", "md")
 
 
-def main(files, run, sweeps, config, reference, page, results):
+def main(files, run, sweeps, config, reference, page, results, shards, experiments):
     """Replace the folder `reference` by the tables and figures in `files` and the run's config.
 
     Adds the tables `run` (machine and commit), `times` and `published` (minutes; those of other runs
     that `reference` has as measured are kept). What the folder `run` has of the experiments `sweeps`
-    comes along; where it has nothing of them, that of `reference` is kept. `page` is the README whose
+    comes along; where it has nothing of them, that of `reference` is kept. The report is made of all
+    that; `shards` and `experiments` are for it (report_page.py). `page` is the README whose
     generated blocks are written anew, `results` the page of all tables and figures; None where
     another device has them. Nothing is replaced before everything is there, and one that is killed is
     mended by the next.
@@ -46,12 +49,15 @@ def main(files, run, sweeps, config, reference, page, results):
     everything = pd.concat(cells[name] for name in cells if name not in sweeps)
     minutes = provenance.minutes_of(everything, Path(run, "manifest.json"))
     made_on = provenance.summarize(cells)
-    tables.write(made_on, fresh / "tables/run.csv", fresh / "tables/run.md")
+    tables.write(made_on, *(fresh / f"tables/run.{suffix}" for suffix in FORMATS))
     measured = provenance.measured(reference, made_on)
     times, sentence = provenance.times(everything, minutes, measured)
-    tables.write(times, fresh / "tables/times.csv", fresh / "tables/times.md")
+    tables.write(times, *(fresh / f"tables/times.{suffix}" for suffix in FORMATS))
     tables.write(sentence, fresh / "tables/published.md")
     (fresh / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    (fresh / "report").mkdir()
+    report = render(fresh.glob("tables/*.parquet"), shards, experiments)
+    (fresh / "report/index.html").write_text(report, encoding="utf-8")
     pages = {}
     if page:
         readme_text = readme.render(Path(page).read_text(), fresh)

@@ -63,7 +63,7 @@ def data(paths, shards, experiments):
     views = {name: tables.view(of, whole[name]) for name, of in VIEWS.items() if name in whole}
     if "fairness" in whole:
         views["fairness"] = tables.fairness(whole["fairness"])
-    views["run"] = provenance.summarize(cells)
+    views["run"] = whole.setdefault("run", provenance.summarize(cells))
     whole["relative"] = relative(Run(frames), timed)
     return {
         "shards": shards,
