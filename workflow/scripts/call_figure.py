@@ -19,7 +19,7 @@ def main(table, cells, mplstyle, panels, stacked, png, svg):
     length = f"{'context' if first['workload'] == 'decode' else 'sequence'} length (tokens)"
     known = any(summary[bound].notna().any() for panel in chosen for bound in panel["bounds"])
     footer = "call" if known else "call_without_interval"
-    size = (5.6, 0.9 + 3 * len(panels)) if stacked else (0.4 + 4.6 * len(panels), 4)
+    size = (style.NARROW, 0.9 + 3 * len(panels)) if stacked else (0.4 + 4.6 * len(panels), 4)
     shape = {"size": size, "panels": len(panels), "columns": 1 if stacked else None}
     shape["about"] = first[["batch_size", "mode"]]
     with style.drawing(mplstyle, cells, footer, png, svg, **shape) as axes:

@@ -8,7 +8,6 @@ from workflow.seqbench.showing import style
 
 SMOOTHING = 10  # steps of the running mean that a line shows; single steps are too noisy to read
 POINTS = 80  # of a line, evenly on the log axis
-WIDTH = 5.6  # inches
 BELOW, ROW = -0.7, 0.62  # where the names of what was learned begin, and how far apart they are
 FLOORS = {"chance": "chance", "bag_of_tokens": "counts tokens, no order"}
 
@@ -23,7 +22,7 @@ def main(table, cells, curves, mplstyle, png, svg):
     named = (summary[summary["solved"] > 0].groupby("seq_len").size().get(n, 0) for n in lengths)
     bottoms = [BELOW - ROW * max(count - 0.3, 0) for count in named]
     heights = [5 - bottom for bottom in bottoms]  # a panel is as high as its names need
-    size = (WIDTH, 1.3 + 0.35 * len(lengths) + 0.31 * sum(heights))
+    size = (style.NARROW, 1.45 + 0.35 * len(lengths) + 0.31 * sum(heights))
     shape = {"size": size, "panels": len(lengths), "columns": 1, "about": {"loss": loss}}
     shape |= {"sharex": True, "height_ratios": heights}
     footer = "curves_of_another_loss" if loss else "curves"
@@ -45,7 +44,7 @@ def main(table, cells, curves, mplstyle, png, svg):
         style.label_ends(ends)
         style.label_feet(feet, BELOW, ROW)
         if longest > style.ORIGINAL_STEPS:
-            top = {"xycoords": axes[0].get_xaxis_transform(), "ha": "center"}
+            top = {"xycoords": axes[0].get_xaxis_transform(), "ha": "center", "fontsize": 8.5}
             style.note(axes[0], "the original stopped here", (style.ORIGINAL_STEPS, 1), **top)
 
 
@@ -68,7 +67,7 @@ def draw_length(axis, summary, cells, curves, floors):
     for floor in floors:
         level, name = summary[f"{floor}_loss_nats"].iloc[0], FLOORS[floor]
         axis.axhline(level, **style.DASHED)
-        style.note(axis, name, (SMOOTHING, level), (3, -2), va="top")
+        style.note(axis, name, (SMOOTHING, level), (3, -2), va="top", fontsize=8.5)
     solved, feet, ends = summary.set_index("model")[["solved", "n"]], [], []
     for model, _, look in style.models(summary):
         of_model, color = cells[cells["model"] == model], look["color"]

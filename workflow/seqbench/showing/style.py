@@ -25,6 +25,7 @@ LINES = ["-", "--", ":", "-."]
 LSTM, TRANSFORMER = (SPEC["families"][name]["colors"][0] for name in ("recurrent", "attention"))
 ORIGINAL_STEPS = 500  # the original's training budget
 SMALL = {"fontsize": 7.5, "color": "0.35"}  # footers and notes
+NARROW = 5.6  # inches, of figures that stand side by side and have larger footers, to be read there
 DASHED = {"color": "0.4", "lw": 0.9, "ls": (0, (4, 2)), "zorder": 1}  # limits and levels
 
 
@@ -284,9 +285,10 @@ def drawing(mplstyle, cells, footer, *paths, size, panels=1, columns=None, about
         columns = columns or panels
         shape = (panels // columns, columns)
         figure, axes = plt.subplots(*shape, figsize=size, squeeze=False, **options)
-        footer = SPEC["footers"].get(footer, footer)
-        lines = textwrap.wrap(conditions(cells, footer, dict(about)), int(16 * size[0]))
-        figure.supxlabel("\n".join(lines), x=0.01, ha="left", **SMALL)
+        text = conditions(cells, SPEC["footers"].get(footer, footer), dict(about))
+        look = SMALL | ({"fontsize": 9} if size[0] <= NARROW else {})
+        lines = textwrap.wrap(text, int(120 * size[0] / look["fontsize"]))
+        figure.supxlabel("\n".join(lines), x=0.01, ha="left", **look)
         yield axes.ravel()  # they have the room that is left, as labels are placed in it
         for path in paths:  # without dates
             metadata = {"Date": None} if Path(path).suffix == ".svg" else {"Software": None}
