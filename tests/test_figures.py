@@ -504,3 +504,21 @@ def test_a_model_that_never_trained_is_named_with_its_reason(made_up_run, tmp_pa
     cells.assign(steps=0).to_parquet(paths[1])
     shown = drawings(curves_figure.main, *paths, realistic.STYLE, *files)["memory"]
     assert sum(bool(re.search(r", \d of 6", text)) for text, _ in shown.texts) == 4 * 3
+
+
+AGAIN = """
+import hashlib, os
+from pathlib import Path
+from workflow.scripts.curves_figure import main
+
+tables = Path("results/reference/cpu/tables")
+files = [tables / f"recall{part}.parquet" for part in ("", "_cells", "_curves")]
+drawn = [Path(os.environ["FOLDER"], f"memory.{suffix}") for suffix in ("png", "svg")]
+main(*files, "workflow/figures.mplstyle", *drawn)
+print(*(hashlib.sha256(path.read_bytes()).hexdigest() for path in drawn))
+"""
+
+
+def test_the_same_figure_gives_the_same_file_in_each_process(run_python, tmp_path):
+    """The solver of layouts differs in its last digits, by where the system puts its variables."""
+    assert len({run_python(AGAIN, FOLDER=str(tmp_path)) for _ in range(4)}) == 1

@@ -1,6 +1,9 @@
 """How figures look: one look per model, in all of them."""
 
+import re
+
 import pandas as pd
+import pytest
 import yaml
 
 from tests.conftest import ROOT
@@ -63,6 +66,17 @@ def test_ticks_are_plain_numbers_or_all_powers_of_ten():
     ]
     assert labels[0] == ["100", "1,000", "10,000"]
     assert labels[1] == [f"$10^{{{power}}}$" for power in range(-6, 1)]
+
+
+@pytest.mark.parametrize("limits", [(4e-4, 20), (1.2e-3, 20), (1e-5, 1), (0.5, 3e6), (0.01, 200)])
+def test_each_tick_says_its_own_value(limits):
+    axis = style.plt.figure().add_subplot()
+    axis.set(yscale="log", ylim=limits)
+    style.plain_log_ticks(axis.yaxis)
+    said = [re.sub(r"\$10\^{(.*)}\$", r"1e\1", one.get_text()) for one in axis.get_yticklabels()]
+    ticks = axis.get_yticks()
+    assert len(ticks) > 2
+    assert [float(text.replace(",", "")) for text in said] == pytest.approx(list(ticks))
 
 
 def test_a_figure_without_lines_has_no_labels():

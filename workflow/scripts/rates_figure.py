@@ -60,7 +60,8 @@ def in_words(width, more):
     """10× or ≥ 10×; one rate where no other works."""
     if width == 1:
         return "at least one rate" if more else "one rate"
-    return f"≥ {style.times(width)}" if more else style.times(width)
+    times = style.times(width).replace(".0×", "×")  # rates are set, not measured
+    return f"≥ {times}" if more else times
 
 
 def draw_model(axis, place, rows, look, width):

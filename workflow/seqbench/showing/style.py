@@ -10,6 +10,7 @@ import numpy as np
 import yaml
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.transforms import Bbox
 from scipy.optimize import isotonic_regression
 
 from workflow.seqbench.results.selecting import incomplete
@@ -90,8 +91,8 @@ def listed(models):
 
 
 def times(ratio):
-    """1,057×, 75× or 3.8×."""
-    return f"{ratio:,.0f}×" if ratio >= 10 else f"{ratio:.2g}×"
+    """1,057×, 75×, 5.0× or 0.96×."""
+    return f"{ratio:,.0f}×" if ratio >= 10 else f"{ratio:#.2g}×"
 
 
 def span(values, text=str):
@@ -212,12 +213,11 @@ def plain_log_ticks(axis, text="{:,g}", factors=(1, 2, 5), highest=math.inf):
     All of them are powers of ten where some would be too long: 10⁻⁵.
     """
     low, high = sorted(axis.get_view_interval())
-    ticks = LogLocator(subs=factors if high < 1e5 * low else (1,)).tick_values(low, high)
+    short = low >= 1e-3 and high < 1e6
+    ticks = LogLocator(subs=factors if short and high < 1e5 * low else (1,)).tick_values(low, high)
     ticks = [tick for tick in ticks if low <= tick <= min(high, highest)]
-    if ticks and (min(ticks) < 1e-3 or max(ticks) >= 1e6):
-        axis.set_ticks(ticks, labels=[f"$10^{{{math.log10(tick):.0f}}}$" for tick in ticks])
-    else:
-        axis.set_ticks(ticks, labels=[text.format(tick) for tick in ticks])
+    power = [f"$10^{{{math.log10(tick):.0f}}}$" for tick in ticks]
+    axis.set_ticks(ticks, labels=[text.format(tick) for tick in ticks] if short else power)
     axis.set_minor_locator(NullLocator())
 
 
@@ -290,11 +290,14 @@ def drawing(mplstyle, cells, footer, *paths, size, panels=1, columns=None, about
         lines = textwrap.wrap(text, int(120 * size[0] / look["fontsize"]))
         figure.supxlabel("\n".join(lines), x=0.01, ha="left", **look)
         yield axes.ravel()  # they have the room that is left, as labels are placed in it
+        lay_out(*figure.axes)
+        figure.set_layout_engine("none")
+        for axis in figure.axes:  # the solver's last digits vary from process to process
+            axis.set_position(Bbox(axis.get_position().get_points().round(6)))
         for path in paths:  # without dates
             metadata = {"Date": None} if Path(path).suffix == ".svg" else {"Software": None}
             with whole(path) as fresh:
                 figure.savefig(fresh, metadata=metadata)
-            figure.set_layout_engine("none")  # all files are laid out as the first
         plt.close(figure)
 
 
