@@ -79,6 +79,21 @@ def test_each_tick_says_its_own_value(limits):
     assert [float(text.replace(",", "")) for text in said] == pytest.approx(list(ticks))
 
 
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [
+        (1057, "1,057×"),
+        (9.96, "10×"),
+        (9.94, "9.9×"),
+        (5, "5.0×"),
+        (0.999, "1.0×"),
+        (0.96, "0.96×"),
+    ],
+)
+def test_a_ratio_has_two_digits_or_whole_ones(ratio, text):
+    assert style.times(ratio) == text
+
+
 def test_a_figure_without_lines_has_no_labels():
     axis = style.plt.figure().add_subplot()
     style.label_ends({axis: []})

@@ -33,10 +33,9 @@ def main(table, cells, curves, mplstyle, png, svg):
         axes[0].xaxis.set_major_formatter("{x:,.0f}")
         axes[-1].set_xlabel("training steps")
         axes[len(axes) // 2].set_ylabel("training loss (nats)")
+        feet, ends, floors = {}, {}, ["chance"] if loss else ["chance", "bag_of_tokens"]
         for axis, seq_len, bottom in zip(axes, lengths, bottoms, strict=True):
             axis.set(title=f"{seq_len} tokens", ylim=(bottom, 5), yticks=range(5))
-        feet, ends, floors = {}, {}, ["chance"] if loss else ["chance", "bag_of_tokens"]
-        for axis, seq_len in zip(axes, lengths, strict=True):
             parts = (part[part["seq_len"] == seq_len] for part in (summary, cells, curves))
             feet[axis], ends[axis] = draw_length(axis, *parts, floors)
             ends_at = BELOW / 2, 5  # above the names

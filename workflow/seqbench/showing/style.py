@@ -92,7 +92,7 @@ def listed(models):
 
 def times(ratio):
     """1,057×, 75×, 5.0× or 0.96×."""
-    return f"{ratio:,.0f}×" if ratio >= 10 else f"{ratio:#.2g}×"
+    return f"{ratio:,.0f}×" if ratio >= 9.95 else f"{ratio:#.2g}×"
 
 
 def span(values, text=str):
