@@ -1,4 +1,4 @@
-"""Do repeated runs say the same about time?  python -m tests.bench.repeats RUN RUN [RUN ...]
+"""Do repeated runs say the same?  python -m tests.bench.repeats RUN RUN [RUN ...]
 
 Each RUN is the folder of a complete run. The aims: the half-width of every ratio at most 5 % and of
 every slope at most 0.05; the same verdict on every claim; no claim about time inconclusive; ratios of
@@ -18,6 +18,7 @@ from workflow.seqbench.results.selecting import Run
 from workflow.seqbench.showing import tables
 
 RATIO, SLOPE, ALPHA = 0.05, 0.05, 0.05
+CELL = ["experiment", "model", "seq_len", "seed"]
 
 
 def main(folders):
@@ -26,8 +27,9 @@ def main(folders):
     print(tables.markdown(pd.DataFrame(rows)))
     print(tables.markdown(pd.DataFrame([shares(name, run) for name, run in runs.items()])))
     print(tables.markdown(verdicts(runs)))
-    pairs = itertools.combinations(runs.items(), 2)
+    pairs = [*itertools.combinations(runs.items(), 2)]
     print(tables.markdown(pd.DataFrame([differences(*pair) for pair in pairs])))
+    print(tables.markdown(pd.DataFrame([trainings(*pair) for pair in pairs])))
 
 
 def timed(run):
@@ -105,6 +107,33 @@ def by_cell(cells):
     cells = cells[cells["over_reference"].notna() & (cells["calls"] == "steady")]
     logs = np.log(cells["over_reference"])
     return {key: group for key, group in logs.groupby([cells["model"], cells["seq_len"]])}
+
+
+def trainings(a, b):
+    """How alike trainings of the same seeds come out in two runs, which is bit for bit on one kind of CPU."""
+    steps = [pd.concat(map(solved_steps, trained(run))) for run in (a[1], b[1])]
+    first, second = steps[0].align(steps[1], join="inner")
+    apart = np.abs(np.log(first / second).dropna())
+    return {
+        "runs": f"{a[0]}, {b[0]}",
+        "trainings": len(first),
+        "solved": f"{first.count()}, {second.count()}",
+        "solved alike": (first.notna() == second.notna()).sum(),
+        "same steps": f"{(apart == 0).sum()} of {len(apart)}",
+        "steps apart, median": f"{np.expm1(apart.median()):.0%}",
+        "one in ten": f"{np.expm1(apart.quantile(0.9)):.0%}",
+    }
+
+
+def trained(run):
+    """The tables of cells that train, without sweeps, which have several cells of a seed."""
+    tables = [run.table(name) for name in sorted(run.tables) if name.endswith("_cells")]
+    return [t for t in tables if "solved_step" in t and not t.duplicated(CELL).any()]
+
+
+def solved_steps(cells):
+    """Steps to solve of each cell, NaN where it was not."""
+    return cells.set_index(CELL)["solved_step"].astype(float)
 
 
 if __name__ == "__main__":
