@@ -290,7 +290,7 @@ def test_a_cell_that_takes_too_long_is_over_budget_and_a_row(tmp_path):
 
 
 def verdicts(monkeypatch, accuracies, confirmations=(), **settings):
-    """The row of a cell whose evaluations and confirmations give these accuracies."""
+    """The row of a cell whose evaluations and confirmations give these accuracies, and no others."""
     left = {
         SETTINGS["evaluation_size"]: [*accuracies],
         SETTINGS["confirmation_size"]: [*confirmations],
@@ -301,37 +301,60 @@ def verdicts(monkeypatch, accuracies, confirmations=(), **settings):
 
     with monkeypatch.context() as patch:
         patch.setattr(recall_train, "evaluate", scripted)
-        row = train(LSTM, steps=5 * len(accuracies), **settings)
-    assert left[SETTINGS["confirmation_size"]] == []  # as often as expected and no oftener
+        row = train(LSTM, **settings)
+    assert [*left.values()] == [[], []]  # as often as expected and no oftener
     return row
 
 
-# Accuracies of evaluations (every 5 steps) and confirmations; then solved_step,
-# solved_step_loose, confirmed_accuracy and steps, with 10 steps after solved.
+# Accuracies of evaluations (every 5 steps) and confirmations; then solved_step, solved_step_loose,
+# confirmed_accuracy and the steps of 40 at most, or of so many, with 10 steps after solved.
 HIGH, LOW = 0.99, 0.98
 ENDS = {
-    "never": ([LOW] * 4, [], None, None, None, 20),
-    "one alone": ([LOW, HIGH, LOW, LOW], [], None, 10, None, 20),
-    "not in a row": ([HIGH, LOW, HIGH, LOW], [], None, 5, None, 20),
-    "the last alone": ([LOW, LOW, LOW, HIGH], [], None, 20, None, 20),
-    "two in a row": ([LOW, HIGH, HIGH, LOW, LOW], [HIGH], 10, 10, HIGH, 20),
-    "after one alone": ([HIGH, LOW, HIGH, HIGH, HIGH, HIGH], [HIGH], 15, 5, HIGH, 25),
-    "the last two": ([LOW, LOW, HIGH, HIGH], [HIGH], 15, 15, HIGH, 20),
-    "not confirmed": ([HIGH, HIGH, HIGH, LOW, LOW], [LOW], None, 5, LOW, 25),
-    "not confirmed at the end": ([LOW, LOW, HIGH, HIGH], [LOW], None, 15, LOW, 20),
-    "confirmed later": ([HIGH] * 3 + [LOW] + [HIGH] * 4, [LOW, HIGH], 25, 5, HIGH, 35),
-    "two again after a confirmation": ([HIGH] * 7, [LOW, HIGH], 20, 5, HIGH, 30),
+    "never": ([LOW] * 8, [], None, None, None, 40),
+    "one alone": ([LOW, HIGH] + [LOW] * 6, [], None, 10, None, 40),
+    "not in a row": ([HIGH, LOW, HIGH] + [LOW] * 5, [], None, 5, None, 40),
+    "the last alone": ([LOW] * 7 + [HIGH], [], None, 40, None, 40),
+    "two in a row": ([LOW, HIGH, HIGH], [HIGH], 10, 10, HIGH, 20),
+    "after one alone": ([HIGH, LOW, HIGH, HIGH], [HIGH], 15, 5, HIGH, 25),
+    "the last two": ([LOW] * 6 + [HIGH, HIGH], [HIGH], 35, 35, HIGH, 40),
+    "the last but one": ([LOW] * 5 + [HIGH, HIGH], [HIGH], 30, 30, HIGH, 40),
+    "not confirmed": ([HIGH, HIGH] + [LOW] * 5, [LOW], None, 5, LOW, 40),
+    "not confirmed at the end": ([LOW] * 6 + [HIGH, HIGH], [LOW], None, 35, LOW, 40),
+    "confirmed later": ([HIGH, HIGH, LOW, HIGH, HIGH], [LOW, HIGH], 25, 5, HIGH, 35),
+    "two again after a confirmation": ([HIGH] * 4, [LOW, HIGH], 20, 5, HIGH, 30),
 }
 
 
 @pytest.mark.parametrize("name", ENDS)
 def test_solved_is_two_in_a_row_and_a_confirmation(monkeypatch, name):
     accuracies, confirmations, step, loose, confirmed, steps = ENDS[name]
-    row = verdicts(monkeypatch, accuracies, confirmations, steps_after_solved=10)
+    row = verdicts(monkeypatch, accuracies, confirmations, steps=40, steps_after_solved=10)
     assert (row["solved_step"], row["solved_step_loose"]) == (step, loose)
     assert (row["confirmed_accuracy"], row["steps"]) == (confirmed, steps)
     assert (row["solved_s"] is None) == (step is None)
     assert row["status"] == "ok"
+
+
+def test_what_a_solved_training_ends_with_is_its_confirmation(monkeypatch):
+    row = verdicts(monkeypatch, [LOW, 0.995, 0.995], [HIGH], steps=40, steps_after_solved=15)
+    assert row["eval_step"] == [5, 10, 15, 25]  # and nothing in between
+    assert row["eval_accuracy"] == [LOW, 0.995, 0.995, HIGH]
+    assert row["final_accuracy"] == row["confirmed_accuracy"] == HIGH
+    assert len(row["train_loss"]) == 25
+
+
+def test_a_confirmation_ends_when_it_cannot_pass_any_more_but_at_the_last_step(monkeypatch):
+    asked = []
+
+    def passes_while_small(net, task, fresh, size, seq_len, settings, passing=0.0):
+        if size == SETTINGS["confirmation_size"]:
+            asked.append(passing)
+            return 1.0, LOW
+        return 1.0, HIGH
+
+    monkeypatch.setattr(recall_train, "evaluate", passes_while_small)
+    train(LSTM, steps=30, steps_after_solved=10)
+    assert asked == [SETTINGS["solved_accuracy"], 0.0]
 
 
 def test_a_confirmation_is_on_confirmation_size_sequences_of_its_own(monkeypatch):
@@ -411,7 +434,7 @@ class Scripted(torch.nn.Module):
         ((0, 1), 0.99, 256),
         ((0, 1, 2), 0.99, 16),
         ((0, 20, 40), 0.99, 64),
-        ((0, 70, 140), 0.99, 192),
+        ((0, 70, 140), 0.99, 160),
         ((253, 254, 255), 0.99, 256),
         (range(128), 0.5, 256),  # just enough
         (range(246), 0.0, 256),

@@ -8,7 +8,7 @@ from workflow.seqbench.measuring.classifier import build_classifier
 from workflow.seqbench.measuring.seeds import generator
 from workflow.seqbench.models import matched_width
 
-FIRST, CHUNK = 16, 64  # sequences of the first forward passes of an evaluation, and of later ones
+FIRST, CHUNK = 16, 32  # sequences of an evaluation's first forward pass, and of later ones at most
 LONGER = (2, 4)  # times its own length at which a trained model is tried
 
 

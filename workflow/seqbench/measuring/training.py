@@ -96,7 +96,8 @@ def train(net, task, seq_len, settings, stream):
     """Train `net` with Adam for up to settings["steps"] steps; the measured columns of its shard.
 
     Training ends steps_after_solved steps after the one at which it is solved (`Watch`), to spend
-    the budget where something is still open. It is evaluated, and judged, at seq_len tokens all
+    the budget where something is still open; until then only its losses are noted, and what it is
+    evaluated by at the end is the confirmation. It is evaluated, and judged, at seq_len tokens all
     along, also while a curriculum trains on fewer. status: ok; diverged (a loss that is not finite;
     training ends there); over budget (max_seconds of training are spent).
     """
@@ -110,17 +111,18 @@ def train(net, task, seq_len, settings, stream):
 
     net.train()
     while done < steps and status == "ok" and not watch.solved:
-        ran = min(done + settings["evaluate_every"], steps)
+        passed = watch.step is not None  # twice: it trains on unseen until its confirmation
+        ahead = watch.step + after - done if passed else settings["evaluate_every"]
+        ran = min(done + ahead, steps)
         seconds += stretch(net, optimizer, lessons, settings, losses, range(done, ran))
         finite = torch.isfinite(losses[done:ran])
         done = ran if finite.all() else done + int(finite.int().argmin()) + 1
         norm, length = gradient_norm(net), lessons.length
         size, passing = settings["evaluation_size"], goal if ran < steps else 0.0
-        loss, accuracy = evaluate(net, task, fresh, size, seq_len, settings, passing)
-        evaluations.append((done, length, norm, loss, accuracy))
-        print(f"step {done}/{steps}  loss {loss:.3f}  accuracy {accuracy:.3f}", file=sys.stderr)
+        if not passed:
+            loss, accuracy = evaluate(net, task, fresh, size, seq_len, settings, passing)
+            watch.see(done, seconds, accuracy)
         lessons.review(net)
-        watch.see(done, seconds, accuracy)
         if not finite.all():
             status = "diverged"
         elif done < steps and seconds > settings["max_seconds"]:
@@ -128,7 +130,10 @@ def train(net, task, seq_len, settings, stream):
         ends = done == steps or status != "ok"
         if watch.step is not None and (ends or done >= watch.step + after):
             size = settings["confirmation_size"]
-            watch.confirm(evaluate(net, task, confirmation, size, seq_len, settings)[1])
+            loss, accuracy = evaluate(net, task, confirmation, size, seq_len, settings, passing)
+            watch.confirm(accuracy)
+        evaluations.append((done, length, norm, loss, accuracy))
+        print(f"step {done}/{steps}  loss {loss:.3f}  accuracy {accuracy:.3f}", file=sys.stderr)
         trace.look(gradient=ends or watch.solved or len(evaluations) % GRADIENTS == 0)
 
     names = ("eval_step", "train_length", "gradient_norm", "eval_loss", "eval_accuracy")
