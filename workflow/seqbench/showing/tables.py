@@ -94,7 +94,9 @@ def timing(table, cells):
     sentence = (
         f"How quiet the machine was: other processes kept {busy.median():.2f} cores busy (median of"
         f" {len(cells)} cells; at most {busy.max():.2f}), and {flagged}"
-        f" {'flag was' if flagged == 1 else 'flags were'} raised"
+        f" {'flag was' if flagged == 1 else 'flags were'} raised; in {slowed(cells)} the calibration"
+        " kernel took over a tenth longer than in the fastest ones, as where a neighbour on the host"
+        " shares a core"
     )
     for name in set(cells["model"]) & set(cells["reference"].dropna()):
         itself = Selection(name, cells[cells["model"] == name])
@@ -104,6 +106,12 @@ def timing(table, cells):
         floor = text.interval(*floor[:3])
         sentence += f"; {name} timed against itself takes {floor} times as long, the noise floor"
     return f"{sentence}.\n\n{markdown(view('timing', table))}"
+
+
+def slowed(cells):
+    """How many cells' calibration kernel took over a tenth longer than that of the fastest tenth."""
+    seconds = cells["calibration_s"].dropna()
+    return int((seconds > 1.1 * seconds.quantile(0.1)).sum())
 
 
 def gradient_flow(table):
