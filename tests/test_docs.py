@@ -88,6 +88,7 @@ def example():
 TIMING = "workflow/seqbench/measuring/timing.py"
 ONCE = "measured once, on the test cluster or the machine that the page names"
 TWO_CPUS = "the full run at 6000b4e held against the one published before it"
+HOST = "measured once, on the machine of the published run, with the commands that the page names"
 REASONED = "worked out on the page from numbers before it"
 PLAIN = "counts nothing that is measured or set"
 
@@ -119,12 +120,29 @@ HELD = [
     ("trust", r"7 of the 9|take 5 to 35 % less|was made on two:", TWO_CPUS),
     ("trust", r"Of 492 trainings 327 .* 480 alike|half of the steps", TWO_CPUS),
     ("trust", r"within 3 % of each other, one in ten are more than a third apart", TWO_CPUS),
+    (
+        "trust",
+        r"Three things|three models|1\.3 times as long|LSTM 1\.3 to 1\.4 times|by a third",
+        HOST,
+    ),
+    ("trust", r"48 of the published run's 740 .* 69 of 444|Two cores|On two threads", HOST),
+    ("trust", r"4\.9 ms and .* 1\.79 times|7\.6 ms and 1\.03 times|1\.6 times as long", HOST),
+    ("trust", r"forked from one process|Six such .* six cells of each|the six", HOST),
+    ("trust", r"p = 0\.54, 0\.19, 0\.59|at 1,000 tokens|between two runs", HOST),
+    ("trust", r"ten in place of six|2\.2 % in place of 3\.9 %|In three runs", HOST),
+    ("trust", r"5 of 65 are above 5 %|4 of those are of two threads|one kind of", HOST),
+    ("trust", r"7\.5 to 11\.2 % .* p < 0\.05|would be 5 %", HOST),
     ("trust", r"2 of 4 cells", lambda: "of 4 cells" in text_of("tests/test_failures.py")),
     ("trust", r"2026-13-45", "a date that cannot be"),
     ("trust", r"of more than 20, the", lambda: "<= 20 else command" in text_of(MANIFEST)),
     ("call", r"values of 0", "what no logarithmic axis can show"),
     ("CHANGELOG", r"two threads and batch 32 too", lambda: batch_of("timing_batch32") == 32),
-    ("CHANGELOG", r"cost a third|in half the time", ONCE),
+    ("CHANGELOG", r"cost a third|in half the time|halves the intervals", ONCE),
+    (
+        "CHANGELOG",
+        r"ten processes a time",
+        lambda: len(shipped(FULL)["experiments"]["timing"]["seeds"]) == 10,
+    ),
     ("CHANGELOG", r"by two processes", lambda: collecting.READERS == 2),
     ("distance|rates", r"[Hh]alf of the runs|full, half or open", "what marks mean"),
     ("trust", r"2\^70", lambda: "2**70" in text_of("tests/test_config.py")),

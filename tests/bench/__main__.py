@@ -7,7 +7,7 @@ import importlib
 import sys
 import time
 
-PARTS = ("pairs", "forks", "goal", "training", "scale")
+PARTS = ("pairs", "forks", "placement", "goal", "training", "scale")
 
 for name in sys.argv[1:] or PARTS:
     start = time.monotonic()

@@ -74,7 +74,9 @@ def main():
     calls = {n: forward.prepare(e, settings, SEQ_LEN, "cpu").call for n, e in entries.items()}
     bursts = pd.DataFrame([burst(calls) for _ in range(BURSTS)])
     torch.set_num_threads(threads)
-    bursts["cores"] = np.where(bursts["trip"] > APART * bursts["trip"].quantile(0.1), "apart", "near")
+    bursts["cores"] = np.where(
+        bursts["trip"] > APART * bursts["trip"].quantile(0.1), "apart", "near"
+    )
     rows = []
     for cores, part in bursts.groupby("cores"):
         row = {"cores": cores, "bursts": len(part), "round trip, ns": 1e9 * part["trip"].median()}

@@ -89,14 +89,14 @@ def markdown(frame):
 
 def timing(table, cells):
     """The table of an experiment that times a call, below a sentence on how quiet the machine was."""
-    flagged = cells["flags"].str.split("; ").explode().ne("").sum()
+    n, flagged = len(cells), cells["flags"].str.split("; ").explode().ne("").sum()
     busy = cells["busy_cores"]
     sentence = (
         f"How quiet the machine was: other processes kept {busy.median():.2f} cores busy (median of"
-        f" {len(cells)} cells; at most {busy.max():.2f}), and {flagged}"
-        f" {'flag was' if flagged == 1 else 'flags were'} raised; in {slowed(cells)} the calibration"
-        " kernel took over a tenth longer than in the fastest ones, as where a neighbour on the host"
-        " shares a core"
+        f" {n} cells; at most {busy.max():.2f}), and {flagged}"
+        f" {'flag was' if flagged == 1 else 'flags were'} raised; in {slowed(cells)} of {n} the"
+        " calibration kernel took over a tenth longer than in the fastest ones, as where a neighbour"
+        " on the host shares a core"
     )
     for name in set(cells["model"]) & set(cells["reference"].dropna()):
         itself = Selection(name, cells[cells["model"] == name])
