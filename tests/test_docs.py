@@ -116,7 +116,7 @@ HELD = [
     ("read", r"accuracy of 0\.99 or above", lambda: recall()["solved_accuracy"] == 0.99),
     ("read", r"4,096 fresh sequences", lambda: recall()["confirmation_size"] == 4096),
     ("trust", r"exit status is not 0", "a convention"),
-    ("trust", r"\(family 25, model 1\)|commit 694c764", "a name"),
+    ("trust", r"\(family 25, model 1\)|commit (694c764|6000b4e)", "a name"),
     ("trust", r"7 of the 9|take 5 to 35 % less|was made on two:", TWO_CPUS),
     ("trust", r"Of 492 trainings 327 .* 480 alike|half of the steps", TWO_CPUS),
     ("trust", r"within 3 % of each other, one in ten are more than a third apart", TWO_CPUS),
