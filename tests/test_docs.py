@@ -125,7 +125,7 @@ HELD = [
         r"Three things|three models|1\.3 times as long|LSTM 1\.3 to 1\.4 times|by a third",
         HOST,
     ),
-    ("trust", r"48 of the published run's 740 .* 69 of 444|Two cores|On two threads", HOST),
+    ("trust", r"on two threads|48 of the published run's 740 .* 69 of 444|Two cores|On two threads", HOST),
     ("trust", r"4\.9 ms and .* 1\.79 times|7\.6 ms and 1\.03 times|1\.6 times as long", HOST),
     ("trust", r"forked from one process|Six such .* six cells of each|the six", HOST),
     ("trust", r"p = 0\.54, 0\.19, 0\.59|at 1,000 tokens|between two runs", HOST),
