@@ -297,7 +297,7 @@ def verdicts(monkeypatch, accuracies, confirmations=(), **settings):
     }
 
     def scripted(net, task, fresh, size, seq_len, settings, passing=0.0):
-        return 1.0, left[size].pop(0)
+        return float(size), left[size].pop(0)
 
     with monkeypatch.context() as patch:
         patch.setattr(recall_train, "evaluate", scripted)
@@ -340,6 +340,7 @@ def test_what_a_solved_training_ends_with_is_its_confirmation(monkeypatch):
     assert row["eval_step"] == [5, 10, 15, 25]  # and nothing in between
     assert row["eval_accuracy"] == [LOW, 0.995, 0.995, HIGH]
     assert row["final_accuracy"] == row["confirmed_accuracy"] == HIGH
+    assert row["final_loss"] == SETTINGS["confirmation_size"]  # as scripted
     assert len(row["train_loss"]) == 25
 
 
