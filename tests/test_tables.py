@@ -177,13 +177,13 @@ def test_flags_are_counted():
     assert only(timed([1.0]), "timing")["flags"] == ""
 
 
-# Trainings
-
-
 def test_the_sentence_on_the_machine_counts_cells_that_a_neighbour_slowed():
     cells = pd.DataFrame({"calibration_s": [1.0] * 8 + [1.09, 1.11, 1.3, NAN]})
     assert tables.slowed(cells) == 2
     assert tables.slowed(cells.iloc[:8]) == 0
+
+
+# Trainings
 
 
 def test_recall_of_five_seeds():

@@ -40,15 +40,17 @@ def timed(run):
 
 
 def shares(name, run):
-    """How many of a run's timing cells have a flag, and what of its trainings is evaluation."""
+    """How many of a run's timing cells have a flag or a neighbour, and what of trainings is evaluation."""
     cells = pd.concat(timed(run).values())
     flagged, steady = cells["flags"] != "", cells["calls"] == "steady"
+    slowed = sum(tables.slowed(part) for part in timed(run).values())
     trained = run.table("recall_cells")
     evaluation, training = trained["evaluation_s"].sum(), trained["training_s"].sum()
     return {
         "run": name,
         "flagged": f"{flagged[steady].mean():.1%}",
         "of cells": steady.sum(),
+        "slowed": f"{slowed} of {len(cells)}",
         "flagged of cold ones": f"{flagged[~steady].mean():.1%}",
         "evaluation of recall": f"{evaluation / (training + evaluation):.1%}",
     }
