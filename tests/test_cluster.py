@@ -216,8 +216,8 @@ def test_a_broken_model_takes_no_other_with_it(slurm, folder):
 def storm(slurm, folder):
     """One run with a cell for each fault, each a job of its own, and the faults.
 
-    The controller is killed and started again while jobs run; then the node of the timing cell
-    dies. One training hangs beyond the minute that it asked for, one needs more memory than it
+    The controller is killed and started again while jobs run: a job that is submitted just then may
+    be refused or forgotten, which costs its cell an attempt. Then the node of the timing cell dies. One training hangs beyond the minute that it asked for, one needs more memory than it
     asked for, and one more than any attempt gets.
     """
     groups = {"timing_cell": "each-{model}-{seed}", "training_cell": "each-{model}-{seed}"}
@@ -289,19 +289,20 @@ def limits(project, model, key):
 
 def test_a_cell_over_its_time_is_tried_again_with_more(storm):
     assert storm.states("over_time") == ["TIMEOUT", "COMPLETED"]
-    assert limits(storm, "over_time", "limit") == ["1:00", "2:00"]
+    assert limits(storm, "over_time", "limit") in (["1:00", "2:00"], ["1:00", "3:00"])
     assert outcome(storm, "over_time")[0] == "ok"
 
 
 def test_a_cell_over_its_memory_is_tried_again_with_more(storm):
     assert storm.states("growing") == ["FAILED", "COMPLETED"]
-    assert limits(storm, "growing", "memory") == ["1470M", "2940M"]
+    assert limits(storm, "growing", "memory") in (["1470M", "2940M"], ["1470M", "4410M"])
     status, error = outcome(storm, "growing")
     assert status == "ok", error
 
 
 def test_a_cell_that_no_attempt_has_the_memory_for_becomes_a_row(storm):
-    assert storm.states("too_large") == ["FAILED", "FAILED", "COMPLETED"]
+    assert limits(storm, "too_large", "memory")[-1] == "4410M"  # the last of three attempts
+    assert storm.states("too_large") in (["FAILED", "FAILED", "COMPLETED"], ["FAILED", "COMPLETED"])
     status, error = outcome(storm, "too_large")
     assert status == "out of memory"
     assert "can't allocate memory" in error
