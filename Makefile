@@ -11,15 +11,16 @@ BIN := .venv/bin
 READY := .venv/.ready
 # With one line that says how far it is (workflow/logger).
 SNAKEMAKE := PYTHONPATH=workflow/logger $(BIN)/snakemake --logger cells
+# As many cores as were asked for and are there.
+PRESENT = $$($(BIN)/python -c "import os; print(min($(CORES), os.cpu_count()))")
 
 .PHONY: run tune test bench format lock
 
 run: $(READY)
-	@$(SNAKEMAKE) --cores $$($(BIN)/python -c "import os; print(min($(CORES), os.cpu_count()))") \
-		$(if $(CONFIG),--configfile $(CONFIG))
+	@$(SNAKEMAKE) --cores $(PRESENT) $(if $(CONFIG),--configfile $(CONFIG))
 
 tune: $(READY)
-	@$(SNAKEMAKE) --cores $(CORES) -- tuning tuning_large adopt_rates
+	@$(SNAKEMAKE) --cores $(PRESENT) -- tuning tuning_large adopt_rates
 
 test: $(READY)
 	@$(BIN)/ruff check .
