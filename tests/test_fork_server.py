@@ -17,9 +17,9 @@ import yaml
 from tests.conftest import ROOT
 from workflow.scripts import training_cell
 from workflow.seqbench.config import check
-from workflow.seqbench.experiments import code_of
 from workflow.seqbench.log import UserError
 from workflow.seqbench.measuring import fork_server, supervised
+from workflow.seqbench.measuring.code import code_of
 from workflow.seqbench.sources import digest
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks on Linux only")

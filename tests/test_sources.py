@@ -214,6 +214,14 @@ def test_a_cell_depends_on_its_own_model_and_on_no_figure():
     assert codes["lstm"] == codes["lstm_chrono"] != codes["transformer"]
 
 
+@pytest.mark.parametrize("kind", ["timing", "training"])
+def test_a_cell_does_not_depend_on_how_cells_are_listed(kind):
+    """Whoever edits that, or gets it with a new version, measures nothing again."""
+    files = sources.sources(f"workflow.scripts.{kind}_cell")
+    assert f"workflow/seqbench/measuring/{kind}.py" in files
+    assert not {"workflow/seqbench/experiments.py", "workflow/seqbench/config.py"} & {*files}
+
+
 def test_tables_and_figures_need_no_model():
     scripts = ("comparison_tables", "distance_table", "read_outs_table", "judge", "call_figure")
     for script in (*scripts, "curves_figure"):

@@ -13,7 +13,7 @@ def main(
     may ask for more memory.
     """
     # Here, as these load torch: this function runs in the cell's process, the job only watches.
-    from workflow.seqbench.experiments import load_code
+    from workflow.seqbench.measuring.code import load_code
 
     load_code(code, "training", settings, options)
 

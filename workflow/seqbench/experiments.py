@@ -12,11 +12,11 @@ from zlib import crc32
 
 import yaml
 
-from workflow.seqbench import models
 from workflow.seqbench.log import UserError
 from workflow.seqbench.measuring import supervised
-from workflow.seqbench.results import schemas, sealing
-from workflow.seqbench.sources import ROOT, digest, load
+from workflow.seqbench.measuring.code import code_of
+from workflow.seqbench.results import sealing
+from workflow.seqbench.sources import ROOT, digest
 
 KINDS = ("timing", "training")
 # Keys of an experiment that span its cells, some also for single models; all others are settings of
@@ -68,26 +68,6 @@ def options_of(config, name, kind):
     entry = config["models"][name]
     merged = {k: v for k, v in entry.items() if k not in KINDS} | entry.get(kind, {})
     return {key: value for key, value in merged.items() if key not in TRAINING}
-
-
-def code_of(kind, settings, *entries):
-    """(modules, layout) that a cell's numbers depend on: see `sources.digest`.
-
-    entries: architecture and options of its models; one that is None does not count.
-    """
-    package = {"timing": "workloads", "training": "tasks"}[kind]
-    built = [e for entry in entries if entry for e in (entry, entry.get("match_parameters_to"))]
-    modules = {models.locate(entry["architecture"])[0] for entry in built if entry}
-    action = f"workflow.seqbench.{package}.{settings.get('workload') or settings.get('task')}"
-    rooms = f"workflow.scripts.{kind}_cell", f"workflow.seqbench.measuring.{kind}"
-    needed = (*rooms, "workflow.seqbench.results.shards", action, *sorted(modules))
-    return needed, schemas.layout(kind)
-
-
-def load_code(asked, kind, settings, *entries):
-    """Import what a cell needs; UserError where it is not the code of the digest `asked`."""
-    modules, layout = code_of(kind, settings, *entries)
-    load(asked, *modules, layout=layout)
 
 
 class Plan:
