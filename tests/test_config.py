@@ -52,13 +52,13 @@ WRONG = {
         {"experiments": {"mine": {"like": "timing", "steps": 5}}},
         *("unknown key experiments.mine.steps",),
     ),
+    "a tuned rate among those to tune by": (
+        {"experiments": {"tuning": {"learning_rates": [0.01, "tuned"]}}},
+        *("experiments.tuning.learning_rates.1", "'tuned'", "number"),
+    ),
     "a model to add that is not there": (
         {"experiments": {"timing": {"add_models": ["rwkv"]}}},
         *("experiments.timing.models", "rwkv"),
-    ),
-    "rates of single models and of no others": (
-        {"experiments": {"recall": {"learning_rates_of": {"lstm": {100: [0.1]}}}}},
-        *("experiments.recall.learning_rates_of", "needs learning_rates"),
     ),
     "seeds of a model that is not there": (
         {"experiments": {"timing": {"seeds_of": {"lsmt": {100: [0]}}}}},
@@ -544,26 +544,6 @@ def test_lengths_and_seeds_may_be_given_for_single_models():
     cells = [tuple(cell.values()) for cell in plan.cells("timing")]
     lstm = [("lstm", n, seed) for seed in (0, 1) for n in (100, 9000)]
     assert sorted(cells) == sorted([*lstm, ("transformer", 100, 5)])
-
-
-def test_rates_may_be_given_for_single_models_at_single_lengths():
-    sweep = {
-        "like": "recall",
-        "models": ["lstm", "transformer"],
-        "learning_rates": [0.1, 0.2],
-        "learning_rates_of": {"lstm": {4: [0.2, 0.4], 6: []}},
-        **{"seq_lens": [4, 6], "seeds": [7]},
-    }
-    plan = check(shipped({"experiments": {"sweep": sweep, "other": {"like": "sweep"}}}))
-    asked = {("lstm", 4, 0.2), ("lstm", 4, 0.4)}
-    asked |= {("transformer", seq_len, lr) for seq_len in (4, 6) for lr in (0.1, 0.2)}
-    for name in ("sweep", "other"):
-        cells = [(cell["model"], cell["seq_len"], cell["lr"]) for cell in plan.cells(name)]
-        assert {*cells} == asked and len(cells) == len(asked)
-    assert "learning_rates_of" not in plan.settings("sweep", "lstm", 4, 0.2)
-    mine = {"sweep": sweep, "mine": {"like": "sweep", "learning_rates": [0.5]}}
-    plan = check(shipped({"experiments": mine}))
-    assert {cell["lr"] for cell in plan.cells("mine")} == {0.5}
 
 
 def test_cells_come_seed_by_seed_and_rate_by_rate():

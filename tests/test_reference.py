@@ -74,6 +74,9 @@ def test_tuned_rates_are_those_that_the_published_sweeps_chose():
     chosen = pd.concat(tables).query("chosen")
     keys = zip(chosen["model"], chosen["seq_len"], strict=True)
     assert dict(zip(keys, chosen["lr"], strict=True)) == plan.rates
+    adopted = pd.read_csv("workflow/tuned_rates.csv").set_index(["model", "seq_len"])
+    rows = chosen.set_index(["model", "seq_len"])[adopted.columns]
+    pd.testing.assert_frame_equal(rows.sort_index(), adopted.sort_index(), check_dtype=False)
     for name, table in zip(sweeps, tables, strict=True):
         made = table.groupby(["lr", "model", "seq_len"])["n"].sum().to_dict()
         asked = Counter((cell["lr"], cell["model"], cell["seq_len"]) for cell in plan.cells(name))

@@ -27,7 +27,7 @@ from workflow.seqbench.results.statistics import median_interval
 from workflow.seqbench.showing import tables
 
 SHORT = {"seq_len": 50, "steps": 20, "repetitions": 60}
-LONG = {"seq_len": 100, "steps": 5, "repetitions": 40}
+LONG = {"seq_len": 100, "steps": 10, "repetitions": 24}
 MODELS = {"lstm": SHORT, "transformer_matched": SHORT, "transformer": LONG}  # the last: original's
 
 

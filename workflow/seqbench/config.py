@@ -10,7 +10,7 @@ import yaml
 
 from workflow.seqbench import models, tasks, workloads
 from workflow.seqbench.checking import Loader, nearest, repetitions, schema_of, violations
-from workflow.seqbench.experiments import KINDS, OF_MODELS, ConfigError, Plan, options_of, resolve
+from workflow.seqbench.experiments import KINDS, ConfigError, Plan, options_of, resolve
 from workflow.seqbench.sources import ROOT
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -93,10 +93,7 @@ def model_problems(config):
         for key, allowed in (("task", tasks.tasks()), ("workload", workloads.workloads())):
             if key in part and part[key] not in allowed:
                 yield f"experiments.{name}.{key} is {part[key]!r}; allowed: {', '.join(allowed)}"
-        lists = ("models", *(f"{key}_of" for key in OF_MODELS))
-        named = {key: part[key] for key in lists if key in part}
-        if "learning_rates_of" in named and "learning_rates" not in part:
-            yield f"experiments.{name}.learning_rates_of needs learning_rates, those of the other models"
+        named = {key: part[key] for key in ("models", "seq_lens_of", "seeds_of")}
         named["relative_to"] = [part["relative_to"]] if "relative_to" in part else []
         for key, names in named.items():
             for model in names:

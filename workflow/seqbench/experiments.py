@@ -19,10 +19,8 @@ from workflow.seqbench.results import sealing
 from workflow.seqbench.sources import ROOT, digest
 
 KINDS = ("timing", "training")
-# Keys of an experiment that span its cells, some also for single models; all others are settings of
-# every cell.
-OF_MODELS = ("seq_lens", "seeds", "learning_rates")
-LISTS = ("models", "add_models", *OF_MODELS, *(f"{key}_of" for key in OF_MODELS))
+# Keys of an experiment that span its cells; all others are settings of every cell.
+LISTS = ("models", "add_models", "seq_lens", "seq_lens_of", "seeds", "seeds_of", "learning_rates")
 ABOUT = ("kind", "on_demand", "relative_to")  # what neither spans cells nor reaches them
 # Keys of a model's `training` section that say how it is trained, not what it is.
 TRAINING = ("lr", "steps")
@@ -35,7 +33,7 @@ class ConfigError(UserError):
 def resolve(experiments):
     """{name: experiment} with every `like` and `add_models` resolved.
 
-    Whoever sets seq_lens (seeds, learning_rates) takes no seq_lens_of (and so on) from another.
+    Whoever sets seq_lens (or seeds) takes no seq_lens_of (or seeds_of) from another.
 
     Raises ConfigError where `like` names no experiment, goes round in a circle, or changes kind.
     """
@@ -53,7 +51,7 @@ def resolve(experiments):
             kind = base.get("kind")
             if experiment.get("kind", kind) != kind:
                 raise ConfigError(f"{where}.kind cannot differ from {kind}, that of {parent}")
-            replaced = {f"{key}_of" for key in OF_MODELS if key in experiment}
+            replaced = {f"{key}_of" for key in ("seq_lens", "seeds") if key in experiment}
             replaced.add("on_demand")
             experiment = {k: v for k, v in base.items() if k not in replaced} | experiment
         listed, added = experiment.get("models", []), experiment.pop("add_models", [])
@@ -111,15 +109,12 @@ class Plan:
     def grid(self, experiment, **_):
         """All cells as dicts (lr, model, seq_len, seed), each model once before the next seed."""
         part = self.experiments[experiment]
-        rates, rates_of = part.get("learning_rates") or [None], part.get("learning_rates_of", {})
-        single = (lr for lengths in rates_of.values() for those in lengths.values() for lr in those)
         cells = []
-        for lr in dict.fromkeys([*rates, *single]):
+        for lr in part.get("learning_rates") or [None]:
             ranked = [
                 (rank, {"model": model, "seq_len": seq_len, "seed": seed})
                 for model in part["models"]
                 for seq_len in part["seq_lens_of"].get(model, part["seq_lens"])
-                if lr in rates_of.get(model, {}).get(seq_len, rates)
                 for seeds in [part["seeds_of"].get(model, {}).get(seq_len, part["seeds"])]
                 for rank, seed in enumerate(seeds)
             ]
