@@ -232,7 +232,7 @@ def storm(slurm, folder):
     models = {
         "on_dying_node": fault("Late", began=str(project / "on_dying_node")),
         "over_time": fault("Late", began=str(project / "over_time")),
-        "patient": fault("Late", began=str(project / "patient"), seconds=20),
+        "patient": fault("Late", began=str(project / "patient"), seconds=45),
         "growing": fault("Large", megabytes=1000),
         "too_large": fault("Large", megabytes=50_000),
     }
