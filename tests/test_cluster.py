@@ -214,12 +214,13 @@ def test_a_broken_model_takes_no_other_with_it(slurm, folder):
 
 @pytest.fixture(scope="module")
 def storm(slurm, folder):
-    """One run with a cell for each fault, each a job of its own, and the faults.
+    """Runs with a cell for each fault, each a job of its own, and the faults.
 
-    The controller is killed and started again while jobs run: a job that is submitted just then may
-    be refused or forgotten, which costs its cell an attempt. Then the node of the timing cell dies.
-    One training hangs beyond the minute that it asked for, one needs more memory than it asked for,
-    and one more than any attempt gets.
+    In the first, one training needs more memory than it asked for, and one more than any attempt
+    gets. In the second, the controller is killed and started again while jobs run; then the node of
+    the timing cell dies, and one training hangs beyond the minute that it asked for. Two runs, as a
+    job that is submitted while the controller is away may be refused or forgotten, and its cell is
+    then an attempt further than the tests expect.
     """
     groups = {"timing_cell": "each-{model}-{seed}", "training_cell": "each-{model}-{seed}"}
     project = OnSlurm.of(slurm, folder / "storm", groups=groups)
@@ -236,14 +237,13 @@ def storm(slurm, folder):
         "growing": fault("Large", megabytes=1000),
         "too_large": fault("Large", megabytes=50_000),
     }
-    trained = ["patient", "over_time", "growing", "too_large"]
     timing = {"models": ["on_dying_node"], "relative_to": "on_dying_node", "seeds": [0]}
     config = {
         "models": models,
         "experiments": {
             "timing": timing | {"seq_lens": [50], "time_limit_s": 900},
             "recall": {
-                "models": trained,
+                "models": ["patient", "over_time", "growing", "too_large"],
                 "seq_lens": [100],
                 "seq_lens_of": {"over_time": [4]},
                 "seeds": [0],
@@ -251,13 +251,16 @@ def storm(slurm, folder):
             },
         },
     }
-    lengths = {model: 4 if model == "over_time" else 100 for model in trained}
-    shards = [f"results/recall/model~{m}/seq_len~{n}/seed~0.parquet" for m, n in lengths.items()]
+
+    def trainings(*models, seq_len=100):
+        return [f"results/recall/model~{m}/seq_len~{seq_len}/seed~0.parquet" for m in models]
+
+    project.finish(project.start(*trainings("growing", "too_large"), config=config))
+    shards = [*trainings("patient"), *trainings("over_time", seq_len=4)]
     shards.append("results/timing/model~on_dying_node/seq_len~50/seed~0.parquet")
     process = project.start(*shards, config=config)
     for name in ("on_dying_node", "patient"):
         wait((project / name).exists, 300, f"start of {name} ({project / 'output.txt'})")
-    wait(lambda: len(project.jobs()) >= len(shards), 60, "first jobs")
     slurm.restart_controller(crash=True)
     (job,) = [job for job in project.jobs() if "-on_dying_node-" in job["comment"]]
     slurm.kill_node(job["node"])
@@ -291,20 +294,19 @@ def limits(project, model, key):
 
 def test_a_cell_over_its_time_is_tried_again_with_more(storm):
     assert storm.states("over_time") == ["TIMEOUT", "COMPLETED"]
-    assert limits(storm, "over_time", "limit") in (["1:00", "2:00"], ["1:00", "47:00"])
+    assert limits(storm, "over_time", "limit") == ["1:00", "2:00"]
     assert outcome(storm, "over_time")[0] == "ok"
 
 
 def test_a_cell_over_its_memory_is_tried_again_with_more(storm):
     assert storm.states("growing") == ["FAILED", "COMPLETED"]
-    assert limits(storm, "growing", "memory") in (["1470M", "2940M"], ["1470M", "4410M"])
+    assert limits(storm, "growing", "memory") == ["1470M", "2940M"]
     status, error = outcome(storm, "growing")
     assert status == "ok", error
 
 
 def test_a_cell_that_no_attempt_has_the_memory_for_becomes_a_row(storm):
-    assert limits(storm, "too_large", "memory")[-1] == "4410M"  # the last of three attempts
-    assert storm.states("too_large") in (["FAILED", "FAILED", "COMPLETED"], ["FAILED", "COMPLETED"])
+    assert storm.states("too_large") == ["FAILED", "FAILED", "COMPLETED"]
     status, error = outcome(storm, "too_large")
     assert status == "out of memory"
     assert "can't allocate memory" in error

@@ -16,9 +16,8 @@ import pandas as pd
 import torch
 from torch.nn.functional import cross_entropy
 
-from tests.conftest import shipped
+from tests.bench.pairs import PLAN
 from workflow.seqbench import tasks
-from workflow.seqbench.config import check
 from workflow.seqbench.measuring import machine
 from workflow.seqbench.measuring.classifier import build_classifier
 from workflow.seqbench.measuring.seeds import derive, generator
@@ -51,10 +50,9 @@ def one_run(bare, model, seq_len, steps):
 
     The bare loop is what a user would write: torch as it comes, but for one thread.
     """
-    plan = check(shipped(), local=False)
-    entry = plan.model("recall", model)
+    entry = PLAN.model("recall", model)
     own = {"steps": steps, "steps_after_solved": steps, "evaluation_size": 32}
-    settings = plan.settings("recall", model, seq_len) | own
+    settings = PLAN.settings("recall", model, seq_len) | own
     task, stream = tasks.get(settings["task"]), ("bench", seq_len)
     if bare:
         machine.set_up("cpu", 1)
