@@ -25,8 +25,8 @@ from workflow.seqbench.measuring.training import prepare, train
 from workflow.seqbench.results.statistics import median_interval
 from workflow.seqbench.showing import tables
 
-SHORT = {"seq_len": 50, "steps": 20, "repetitions": 60}
-LONG = {"seq_len": 100, "steps": 10, "repetitions": 24}
+SHORT = {"seq_len": 50, "steps": 10, "repetitions": 120}
+LONG = {"seq_len": 100, "steps": 10, "repetitions": 48}
 MODELS = {"lstm": SHORT, "transformer_matched": SHORT, "transformer": LONG}  # the last: original's
 
 
