@@ -24,8 +24,9 @@ JOB = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):$(.*?)(?=^\S|\Z)", re.MU
 
 # `make test` shares the files out among three processes (pytest-xdist), as some of them mostly wait;
 # the longest first.
-LONGEST = ("test_cluster", "test_workflow", "test_failures", "test_nested", "test_publish")
-LONGEST += ("test_extending", "test_end_to_end", "test_elsewhere", "test_page", "test_s3")
+LONGEST = ("test_cluster_faults", "test_cluster", "test_failures", "test_workflow", "test_nested")
+LONGEST += ("test_publish", "test_extending", "test_end_to_end", "test_elsewhere", "test_page")
+LONGEST += ("test_s3",)
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")
 if WORKER:  # cells of runs on one machine take turns by a lock in this folder; these need not
     os.environ["TMPDIR"] = tempfile.mkdtemp(prefix=f"{WORKER}-", dir="/tmp")

@@ -37,6 +37,12 @@ def cells(*presets):
     return sum(len(plan.cells(name)) for name in plan.names(on_demand=False))
 
 
+def cells_of(*names):
+    """How many cells these experiments have."""
+    plan = check(shipped(), local=False)
+    return sum(len(plan.cells(name)) for name in names)
+
+
 MANIFEST = "workflow/seqbench/results/manifest.py"
 
 
@@ -53,6 +59,12 @@ def batch_of(experiment):
 def recall():
     """Settings of the experiment `recall`."""
     return shipped()["experiments"]["recall"]
+
+
+def adopted():
+    """{(model, seq_len): the rate that the published sweep chose}."""
+    rates = pd.read_csv(ROOT / "workflow/tuned_rates.csv").set_index(["model", "seq_len"])
+    return rates["lr"].to_dict()
 
 
 def profile():
@@ -88,6 +100,7 @@ def example():
 TIMING = "workflow/seqbench/measuring/timing.py"
 ONCE = "measured once, on the test cluster or the machine that the page names"
 TWO_CPUS = "the full run at 6000b4e held against the one published before it"
+SWEEPS = "the published sweep held against one on the CPU of the published run"
 HOST = "measured once, on the machine of the published run, with the commands that the page names"
 REASONED = "worked out on the page from numbers before it"
 PLAIN = "counts nothing that is measured or set"
@@ -120,6 +133,24 @@ HELD = [
     ("trust", r"7 of the 9|take 5 to 35 % less|was made on two:", TWO_CPUS),
     ("trust", r"Of 492 trainings 327 .* 480 alike|half of the steps", TWO_CPUS),
     ("trust", r"within 3 % of each other, one in ten are more than a third apart", TWO_CPUS),
+    ("trust", r"in 75 minutes|in 38\.|164 are solved|32 .* the same rate", SWEEPS),
+    ("trust", r"Of 167 trainings", lambda: cells_of("tuning", "tuning_large") == 167),
+    ("trust", r"at 32 of 35 places", lambda: len(adopted()) == 35),
+    (
+        "trust",
+        r"At 25 tokens the causal .* 0\.003 in place of 0\.01,",
+        lambda: adopted()["transformer_causal_mean", 25] == 0.01,
+    ),
+    (
+        "trust",
+        r"last position 0\.003 in place of 0\.001,",
+        lambda: adopted()["transformer_last", 25] == 0.001,
+    ),
+    (
+        "trust",
+        r"solve 100 tokens, would get 0\.03 in place of 0\.01",
+        lambda: adopted()["feed_forward_mean", 100] == 0.01,
+    ),
     ("trust", r"Three things|three models", HOST),
     (
         "trust",
