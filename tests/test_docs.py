@@ -67,6 +67,21 @@ def adopted():
     return rates["lr"].to_dict()
 
 
+MIXING, CAUSAL = ("feed_forward_mean", 100), ("transformer_causal_mean", 25)
+LAST = ("transformer_last", 25)
+
+
+def was(place, rate):
+    """Whether the published sweep chose this rate for a (model, seq_len)."""
+    return adopted()[place] == rate
+
+
+def steps_of(place):
+    """Median and interval of the steps to solve, of a (model, seq_len) in the published `readout`."""
+    table = pd.read_csv(REFERENCE / "tables/readout.csv").set_index(["model", "seq_len"])
+    return [table.loc[place, f"steps_to_solve_{bound}"] for bound in ("median", "low", "high")]
+
+
 def profile():
     """The profile for Slurm."""
     return yaml.safe_load(text_of("profiles/slurm/config.yaml"))
@@ -138,19 +153,14 @@ HELD = [
     ("trust", r"at 32 of 35 places", lambda: len(adopted()) == 35),
     (
         "trust",
-        r"At 25 tokens the causal .* 0\.003 in place of 0\.01,",
-        lambda: adopted()["transformer_causal_mean", 25] == 0.01,
+        r"0\.03 in place of 0\.01 to the network .* solve 100 tokens",
+        lambda: was(MIXING, 0.01),
     ),
-    (
-        "trust",
-        r"last position 0\.003 in place of 0\.001,",
-        lambda: adopted()["transformer_last", 25] == 0.001,
-    ),
-    (
-        "trust",
-        r"solve 100 tokens, would get 0\.03 in place of 0\.01",
-        lambda: adopted()["feed_forward_mean", 100] == 0.01,
-    ),
+    ("trust", r"0\.003 in place of 0\.01 to the causal", lambda: was(CAUSAL, 0.01)),
+    ("trust", r"0\.003 in place of 0\.001 to the", lambda: was(LAST, 0.001)),
+    ("trust", r"125 \[100, 150\] .* 75 \[75, 100\]", lambda: steps_of(CAUSAL) == [75, 75, 100]),
+    ("trust", r"212 \[175, 950\] .* 1,675\]", lambda: steps_of(LAST) == [475, 400, 1675]),
+    ("trust", r"at 25 tokens|With six seeds|At 50 and 100 tokens both", SWEEPS),
     ("trust", r"Three things|three models", HOST),
     (
         "trust",
