@@ -1,4 +1,4 @@
-"""The pipeline on a real Slurm: the same results as at home.
+"""The pipeline on a real Slurm: the same results as at home; other schedulers.
 
 Runs on the private cluster of tests/cluster/, through profiles/slurm and a profile such as a user has.
 """
@@ -27,14 +27,9 @@ def text_of(project, table):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("on_slurm")
-
-
-@pytest.fixture(scope="module")
-def run(slurm, folder):
+def run(slurm, projects):
     """The smoke preset on the cluster, as it ships."""
-    project = OnSlurm.of(slurm, folder / "run")
+    project = OnSlurm.of(slurm, projects / "run")
     project.finish(project.start(config={}), seconds=600)
     return project
 
@@ -108,8 +103,8 @@ def other(slurm, target):
     return project
 
 
-def test_the_profile_for_other_schedulers_works_with_the_commands_of_slurm(slurm, folder, run):
-    project = other(slurm, folder / "other")
+def test_the_profile_for_other_schedulers_works_with_the_commands_of_slurm(slurm, projects, run):
+    project = other(slurm, projects / "other")
     cells = [f"recall/model~lstm/seq_len~4/seed~{seed}" for seed in (0, 1)]
     cells.append("timing/model~lstm/seq_len~50/seed~0")
     flags = ("--workflow-profile", "profiles/site", "--seconds-between-status-checks", "2")
@@ -128,12 +123,12 @@ def test_the_profile_for_other_schedulers_works_with_the_commands_of_slurm(slurm
     assert project.shards("timing")["node_shared"].eq(False).all()
 
 
-def test_cells_of_a_job_take_turns_and_ctrl_c_cancels_it(slurm, folder):
+def test_cells_of_a_job_take_turns_and_ctrl_c_cancels_it(slurm, projects):
     """Two trainings in one job, by the profile for other schedulers: the second waits for the first.
 
     They are of two models, as each says by a file that it has begun.
     """
-    project = other(slurm, folder / "turns")
+    project = other(slurm, projects / "turns")
     models = {
         name: {"architecture": f"{FAULTS}:Late", "began": str(project / name)} for name in "ab"
     }

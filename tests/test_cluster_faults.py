@@ -1,6 +1,7 @@
 """Runs on a real Slurm that meet faults: of models, nodes, the controller, Snakemake, and whoever calls it.
 
-A file of its own beside test_cluster.py, with a cluster of its own, so that the two run at the same time.
+A file of its own beside test_cluster.py, so that `make test` can run the two at the same time, each on a
+cluster of its own.
 """
 
 import os
@@ -17,14 +18,9 @@ pytest_plugins = ["tests.cluster.plugin"]
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=lacking())
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("on_slurm")
-
-
-def test_a_broken_model_takes_no_other_with_it(slurm, folder):
+def test_a_broken_model_takes_no_other_with_it(slurm, projects):
     """With the groups of the profile: of two models whose cells wait together, one fails each time."""
-    project = OnSlurm.of(slurm, folder / "broken", retries=1)
+    project = OnSlurm.of(slurm, projects / "broken", retries=1)
     models = {"broken": {"architecture": f"{FAULTS}:Broken"}}
     recall = {"models": ["broken", "lstm"], "seq_lens": [4], "seeds": [0, 1], "steps": 5}
     paths = [f"results/recall/model~{m}/seq_len~4/seed~{s}.parquet" for m in models for s in (0, 1)]
@@ -39,7 +35,7 @@ def test_a_broken_model_takes_no_other_with_it(slurm, folder):
 
 
 @pytest.fixture(scope="module")
-def storm(slurm, folder):
+def storm(slurm, projects):
     """Runs with a cell for each fault, each a job of its own, and the faults.
 
     In the first, one training needs more memory than it asked for, and one more than any attempt
@@ -49,7 +45,7 @@ def storm(slurm, folder):
     then an attempt further than the tests expect.
     """
     groups = {"timing_cell": "each-{model}-{seed}", "training_cell": "each-{model}-{seed}"}
-    project = OnSlurm.of(slurm, folder / "storm", groups=groups)
+    project = OnSlurm.of(slurm, projects / "storm", groups=groups)
     project.edit("workflow/costs.yaml", "minutes: [3, 0, 0]", "minutes: [0.5, 25, 0]")
     project.edit("workflow/costs.yaml", "[0, 65, 90]", "[0, 0, 0]")
 
@@ -145,9 +141,11 @@ def test_faults_leave_nothing_half_written_or_doubled(storm):
     assert len(storm.shards("recall")) == 4
 
 
-def test_a_killed_run_goes_on_with_nothing_done_again_or_twice(slurm, folder):
+def test_a_killed_run_goes_on_with_nothing_done_again_or_twice(slurm, projects):
     """SIGKILL when one job is done and one runs; then a dry run, Snakemake itself, the same command."""
-    project = OnSlurm.of(slurm, folder / "killed", groups={"training_cell": "each-{model}-{seed}"})
+    project = OnSlurm.of(
+        slurm, projects / "killed", groups={"training_cell": "each-{model}-{seed}"}
+    )
     late = {"architecture": f"{FAULTS}:Late", "began": str(project / "hanging")}
     recall = {"models": ["lstm", "late"], "seq_lens": [4], "seeds": [0], "steps": 5}
     config = {"models": {"late": late}, "experiments": {"recall": recall}}
@@ -175,9 +173,9 @@ def test_a_killed_run_goes_on_with_nothing_done_again_or_twice(slurm, folder):
     intact(project)
 
 
-def test_a_run_that_goes_on_is_not_disturbed_by_a_second_one(slurm, folder):
+def test_a_run_that_goes_on_is_not_disturbed_by_a_second_one(slurm, projects):
     """The first is Snakemake with the profile alone: the default partition, no file of one's own."""
-    project = OnSlurm.of(slurm, folder / "twice")
+    project = OnSlurm.of(slurm, projects / "twice")
     late = {"architecture": f"{FAULTS}:Late", "began": str(project / "began"), "seconds": 15}
     recall = {"models": ["late"], "seq_lens": [4], "seeds": [0], "steps": 5}
     config = {"models": {"late": late}, "experiments": {"recall": recall}}

@@ -82,6 +82,12 @@ def steps_of(place):
     return [table.loc[place, f"steps_to_solve_{bound}"] for bound in ("median", "low", "high")]
 
 
+def finding(statement, seq_len):
+    """Value and interval of a published finding on what a number is due to."""
+    causes = pd.read_csv(REFERENCE / "tables/causes.csv").set_index(["statement", "seq_len"])
+    return [round(causes.loc[(statement, seq_len), key], 2) for key in ("value", "low", "high")]
+
+
 def profile():
     """The profile for Slurm."""
     return yaml.safe_load(text_of("profiles/slurm/config.yaml"))
@@ -148,19 +154,33 @@ HELD = [
     ("trust", r"7 of the 9|take 5 to 35 % less|was made on two:", TWO_CPUS),
     ("trust", r"Of 492 trainings 327 .* 480 alike|half of the steps", TWO_CPUS),
     ("trust", r"within 3 % of each other, one in ten are more than a third apart", TWO_CPUS),
-    ("trust", r"in 75 minutes|in 38\.|164 are solved|32 .* the same rate", SWEEPS),
+    ("trust", r"took 75 minutes|again in 38\.|\(model 1\)|164 are solved", SWEEPS),
     ("trust", r"Of 167 trainings", lambda: cells_of("tuning", "tuning_large") == 167),
     ("trust", r"at 32 of 35 places", lambda: len(adopted()) == 35),
+    ("trust", r"solve 100 tokens, .* 0\.03 there in place of 0\.01", lambda: was(MIXING, 0.01)),
+    ("trust", r"At 25 .* causal .* 0\.003 in place of 0\.01,", lambda: was(CAUSAL, 0.01)),
+    ("trust", r"last position 0\.003 in place of 0\.001:", lambda: was(LAST, 0.001)),
+    ("trust", r"between two that work", "the rule of tuning"),
     (
         "trust",
-        r"0\.03 in place of 0\.01 to the network .* solve 100 tokens",
-        lambda: was(MIXING, 0.01),
+        r"125 \[100, 150\] steps instead of 75 \[75, 100\]",
+        lambda: steps_of(CAUSAL) == [75, 75, 100],
     ),
-    ("trust", r"0\.003 in place of 0\.01 to the causal", lambda: was(CAUSAL, 0.01)),
-    ("trust", r"0\.003 in place of 0\.001 to the", lambda: was(LAST, 0.001)),
-    ("trust", r"125 \[100, 150\] .* 75 \[75, 100\]", lambda: steps_of(CAUSAL) == [75, 75, 100]),
-    ("trust", r"212 \[175, 950\] .* 1,675\]", lambda: steps_of(LAST) == [475, 400, 1675]),
-    ("trust", r"at 25 tokens|With six seeds|At 50 and 100 tokens both", SWEEPS),
+    (
+        "trust",
+        r"212 \[175, 950\] instead of 475 \[400, 1,675\]",
+        lambda: steps_of(LAST) == [475, 400, 1675],
+    ),
+    (
+        "trust",
+        r"With six seeds each|`lr: 0\.003`|the two take|at 25 tokens much|at 50 and 100",
+        SWEEPS,
+    ),
+    (
+        "trust",
+        r"3\.51 \[2\.05, 6\.01\] times .* become 1\.71 \[0\.90, 3\.25\]",
+        lambda: finding("readout_cost", 25) == [3.51, 2.05, 6.01],
+    ),
     ("trust", r"Three things|three models", HOST),
     (
         "trust",
