@@ -1,5 +1,5 @@
 # make run    set up .venv and run the benchmark     CORES=4  CONFIG=workflow/presets/smoke.yaml
-# make tune   try the learning rates of `lr: tuned` again, 40 to 75 minutes on two cores
+# make tune   try the learning rates of `lr: tuned` again, 38 to 75 minutes on two cores
 # make test   set up .venv and run every check
 # make bench  what the machinery costs and how well it measures, half an hour on an idle machine
 # make format apply the formatters        make lock  renew envs/requirements.lock

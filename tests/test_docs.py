@@ -31,16 +31,10 @@ def text_of(path):
     return (ROOT / path).read_text()
 
 
-def cells(*presets):
-    """How many cells a run has."""
+def cells(*presets, names=None):
+    """How many cells a run has, or these experiments of it."""
     plan = check(shipped(*presets), local=False)
-    return sum(len(plan.cells(name)) for name in plan.names(on_demand=False))
-
-
-def cells_of(*names):
-    """How many cells these experiments have."""
-    plan = check(shipped(), local=False)
-    return sum(len(plan.cells(name)) for name in names)
+    return sum(len(plan.cells(name)) for name in names or plan.names(on_demand=False))
 
 
 MANIFEST = "workflow/seqbench/results/manifest.py"
@@ -61,25 +55,16 @@ def recall():
     return shipped()["experiments"]["recall"]
 
 
-def adopted():
+def rates():
     """{(model, seq_len): the rate that the published sweep chose}."""
-    rates = pd.read_csv(ROOT / "workflow/tuned_rates.csv").set_index(["model", "seq_len"])
-    return rates["lr"].to_dict()
+    return check(shipped(), local=False).rates
 
 
-MIXING, CAUSAL = ("feed_forward_mean", 100), ("transformer_causal_mean", 25)
-LAST = ("transformer_last", 25)
-
-
-def was(place, rate):
-    """Whether the published sweep chose this rate for a (model, seq_len)."""
-    return adopted()[place] == rate
-
-
-def steps_of(place):
-    """Median and interval of the steps to solve, of a (model, seq_len) in the published `readout`."""
+def steps_of(model, seq_len):
+    """Median and interval of the steps to solve, in the published `readout`."""
     table = pd.read_csv(REFERENCE / "tables/readout.csv").set_index(["model", "seq_len"])
-    return [table.loc[place, f"steps_to_solve_{bound}"] for bound in ("median", "low", "high")]
+    row = table.loc[(model, seq_len)]
+    return [row[f"steps_to_solve_{bound}"] for bound in ("median", "low", "high")]
 
 
 def finding(statement, seq_len):
@@ -155,21 +140,33 @@ HELD = [
     ("trust", r"Of 492 trainings 327 .* 480 alike|half of the steps", TWO_CPUS),
     ("trust", r"within 3 % of each other, one in ten are more than a third apart", TWO_CPUS),
     ("trust", r"took 75 minutes|again in 38\.|\(model 1\)|164 are solved", SWEEPS),
-    ("trust", r"Of 167 trainings", lambda: cells_of("tuning", "tuning_large") == 167),
-    ("trust", r"at 32 of 35 places", lambda: len(adopted()) == 35),
-    ("trust", r"solve 100 tokens, .* 0\.03 there in place of 0\.01", lambda: was(MIXING, 0.01)),
-    ("trust", r"At 25 .* causal .* 0\.003 in place of 0\.01,", lambda: was(CAUSAL, 0.01)),
-    ("trust", r"last position 0\.003 in place of 0\.001:", lambda: was(LAST, 0.001)),
+    ("trust", r"Of 167 trainings", lambda: cells(names=["tuning", "tuning_large"]) == 167),
+    ("trust", r"at 32 of 35 places", lambda: len(rates()) == 35),
+    (
+        "trust",
+        r"solve 100 tokens, .* 0\.03 there in place of 0\.01",
+        lambda: rates()["feed_forward_mean", 100] == 0.01,
+    ),
+    (
+        "trust",
+        r"At 25 .* causal .* 0\.003 in place of 0\.01,",
+        lambda: rates()["transformer_causal_mean", 25] == 0.01,
+    ),
+    (
+        "trust",
+        r"last position 0\.003 in place of 0\.001:",
+        lambda: rates()["transformer_last", 25] == 0.001,
+    ),
     ("trust", r"between two that work", "the rule of tuning"),
     (
         "trust",
         r"125 \[100, 150\] steps instead of 75 \[75, 100\]",
-        lambda: steps_of(CAUSAL) == [75, 75, 100],
+        lambda: steps_of("transformer_causal_mean", 25) == [75, 75, 100],
     ),
     (
         "trust",
         r"212 \[175, 950\] instead of 475 \[400, 1,675\]",
-        lambda: steps_of(LAST) == [475, 400, 1675],
+        lambda: steps_of("transformer_last", 25) == [475, 400, 1675],
     ),
     (
         "trust",
